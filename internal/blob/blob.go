@@ -16,8 +16,12 @@ var (
 	ErrExists = errors.New("object exists with other content")
 	// ErrNotExist: no object has this name.
 	ErrNotExist = errors.New("object does not exist")
-	// ErrName: the name is not one a store accepts; see CheckName.
+	// ErrName: the name is not one a store accepts; see CheckName. Stores whose folders
+	// are real also answer it to "a/b" beside an object "a".
 	ErrName = errors.New("bad object name")
+	// ErrEmpty: an object without bytes. None is ever stored, so a zero-length object
+	// found in a store is always damage and never somebody's intention.
+	ErrEmpty = errors.New("empty object")
 	// ErrPermanent marks a failure that trying again cannot cure (no permission,
 	// immutable, wrong account). Anything unmarked may be transient.
 	ErrPermanent = errors.New("permanent")
@@ -37,7 +41,7 @@ type Store interface {
 	// are durable and visible to every reader. The same bytes again is nil; other
 	// bytes under a taken name is ErrExists and changes nothing. Any other error
 	// leaves the outcome unknown: the object is whole or absent, and calling again
-	// with the same bytes is safe. Create does not keep body.
+	// with the same bytes is safe. An empty body is ErrEmpty. Create does not keep body.
 	Create(ctx context.Context, name string, body []byte) error
 
 	// Get reads n bytes from offset off; n < 0 reads to the end. A range that runs
@@ -62,16 +66,23 @@ type Store interface {
 // half leaves room for a container prefix.
 const MaxNameLen = 512
 
+// MaxSegmentLen is the longest accepted part between two '/', in bytes: what the
+// common file systems take as a file name.
+const MaxSegmentLen = 255
+
 // CheckName refuses names that some store could not keep exactly. A name is made of
-// non-empty segments joined by '/', each of the bytes a-z A-Z 0-9 . _ - and not
-// starting with a dot.
+// non-empty segments joined by '/', each of the bytes a-z A-Z 0-9 . _ - and neither
+// starting nor ending with a dot (Azure drops dots at the end of a segment).
 func CheckName(name string) error {
 	if name == "" || len(name) > MaxNameLen {
 		return fmt.Errorf("%w: %q: length %d is not in 1 to %d", ErrName, name, len(name), MaxNameLen)
 	}
 	for segment := range strings.SplitSeq(name, "/") {
-		if segment == "" || segment[0] == '.' {
+		if segment == "" || segment[0] == '.' || segment[len(segment)-1] == '.' {
 			return fmt.Errorf("%w: %q: empty or dotted segment", ErrName, name)
+		}
+		if len(segment) > MaxSegmentLen {
+			return fmt.Errorf("%w: %q: a segment is longer than %d bytes", ErrName, name, MaxSegmentLen)
 		}
 		for _, c := range []byte(segment) {
 			if !nameByte(c) {
@@ -81,6 +92,31 @@ func CheckName(name string) error {
 	}
 	return nil
 }
+
+// CheckObject is what every Create asks first: CheckName, and ErrEmpty for no bytes.
+func CheckObject(name string, body []byte) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return fmt.Errorf("create %s: %w", name, ErrEmpty)
+	}
+	return nil
+}
+
+// Permanent marks err with ErrPermanent; hint tells the person who reads it what to do.
+func Permanent(err error, hint string) error {
+	return &permanentError{err: err, hint: hint}
+}
+
+type permanentError struct {
+	err  error
+	hint string
+}
+
+func (e *permanentError) Error() string        { return e.err.Error() + " (" + e.hint + ")" }
+func (e *permanentError) Unwrap() error        { return e.err }
+func (e *permanentError) Is(target error) bool { return target == ErrPermanent }
 
 func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'

@@ -1,0 +1,316 @@
+package dir
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"lifeboat/internal/blob"
+)
+
+const (
+	tmpFolder = ".tmp"
+	// tmpMaxAge is how old a temporary file is when nobody can be writing it any more.
+	tmpMaxAge = 24 * time.Hour
+
+	// Health data: nobody but the owner reads it.
+	filePerm   = 0o600
+	folderPerm = 0o700
+)
+
+// Store is a blob.Store in one folder. It is safe for concurrent use, also by several
+// processes.
+type Store struct {
+	root     *os.Root
+	listPage int
+
+	mu      sync.Mutex
+	folders map[string]*folder // whose entry in the parent is known to be durable
+}
+
+var _ blob.Store = (*Store)(nil)
+
+// Init makes the folder at path and those above it where they are missing, durably,
+// and opens it.
+func Init(path string) (*Store, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("init store %s: %w", path, err)
+	}
+	if err := makeDurable(abs); err != nil {
+		return nil, explain("init store", path, err)
+	}
+	return Open(path)
+}
+
+// Open opens the folder at path, which must exist: see Init. It clears temporary files
+// that a crash left more than a day ago, if it may.
+func Open(path string) (*Store, error) {
+	path, err := filepath.Abs(path) // this process may change its folder later
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	root, err := os.OpenRoot(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, blob.Permanent(fmt.Errorf("open store %s: %w", path, err),
+			"mount the disk, correct the path, or make a new store with `lifeboat init`")
+	}
+	if err != nil {
+		return nil, explain("open store", path, err)
+	}
+	s := &Store{root: root, listPage: defaultListPage, folders: map[string]*folder{}}
+	s.clearTemporary()
+	return s, nil
+}
+
+// Close releases the folder. The store must not be used afterwards.
+func (s *Store) Close() error { return s.root.Close() }
+
+// Path is the absolute path of the folder.
+func (s *Store) Path() string { return s.root.Name() }
+
+// String is the store's URL.
+func (s *Store) String() string { return "dir:" + s.Path() }
+
+// Create implements blob.Store.
+func (s *Store) Create(ctx context.Context, name string, body []byte) error {
+	if err := blob.CheckObject(name, body); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("create %s: %w", name, err)
+	}
+	// Most calls for a taken name are repeats; answer them without writing anything.
+	taken, err := s.compare(name, body)
+	if err != nil {
+		return explain("create", name, err)
+	}
+	f, err := s.folder(path.Dir(name))
+	if err != nil {
+		return explain("create", name, err)
+	}
+	if !taken {
+		if err := s.write(ctx, name, body); err != nil {
+			return explain("create", name, err)
+		}
+	}
+	// Also when it was there already: whoever linked it may not have got this far.
+	if err := f.sync(s.root); err != nil {
+		return explain("create", name, err)
+	}
+	return nil
+}
+
+// write makes body durable under a temporary name and links it to its own.
+func (s *Store) write(ctx context.Context, name string, body []byte) error {
+	tmp, err := s.writeTemporary(body)
+	if err != nil {
+		return err
+	}
+	defer s.root.Remove(tmp) //nolint:errcheck // a leftover is ignored by List and cleared by Open
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err = s.root.Link(tmp, name)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	taken, err := s.compare(name, body)
+	if err == nil && !taken { // deleted since; the caller may call again
+		err = fmt.Errorf("was deleted meanwhile: %w", blob.ErrNotExist)
+	}
+	return err
+}
+
+func (s *Store) writeTemporary(body []byte) (string, error) {
+	if _, err := s.folder(tmpFolder); err != nil {
+		return "", err
+	}
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", err
+	}
+	tmp := tmpFolder + "/" + hex.EncodeToString(id[:])
+	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, filePerm)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(body)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", errors.Join(err, s.root.Remove(tmp))
+	}
+	return tmp, nil
+}
+
+// compare tells whether name is taken: by the same bytes (true, nil), by others
+// (ErrExists), or not at all (false, nil).
+func (s *Store) compare(name string, body []byte) (bool, error) {
+	f, info, err := s.open(name)
+	if errors.Is(err, blob.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	if info.Size() != int64(len(body)) {
+		return false, fmt.Errorf("%w: %d bytes there, %d given", blob.ErrExists, info.Size(), len(body))
+	}
+	buf := make([]byte, min(len(body), 256<<10))
+	for at := 0; at < len(body); {
+		n := min(len(buf), len(body)-at)
+		if _, err := io.ReadFull(f, buf[:n]); err != nil {
+			return false, err
+		}
+		if !bytes.Equal(buf[:n], body[at:at+n]) {
+			return false, fmt.Errorf("%w: other bytes from offset %d to %d", blob.ErrExists, at, at+n)
+		}
+		at += n
+	}
+	return true, nil
+}
+
+// open returns the object's file, or ErrNotExist also for what is only a folder.
+func (s *Store) open(name string) (*os.File, fs.FileInfo, error) {
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, nil, notExist(err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: not a regular file", blob.ErrPermanent)
+		if info.IsDir() {
+			err = blob.ErrNotExist
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// Get implements blob.Store.
+func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
+	if err := errors.Join(blob.CheckName(name), ctx.Err()); err != nil {
+		return nil, fmt.Errorf("get %s: %w", name, err)
+	}
+	if off < 0 {
+		return nil, fmt.Errorf("get %s: negative offset %d", name, off)
+	}
+	f, info, err := s.open(name)
+	if err != nil {
+		return nil, explain("get", name, s.absence(err))
+	}
+	if rest := max(0, info.Size()-off); n < 0 || n > rest {
+		n = rest
+	}
+	return &reader{ctx: ctx, part: io.NewSectionReader(f, off, n), file: f}, nil
+}
+
+// reader ends with the context it was opened under, as a request over a network would.
+type reader struct {
+	ctx  context.Context
+	part *io.SectionReader
+	file *os.File
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.part.Read(p)
+}
+
+func (r *reader) Close() error { return r.file.Close() }
+
+// Stat implements blob.Store.
+func (s *Store) Stat(ctx context.Context, name string) (blob.Info, error) {
+	if err := errors.Join(blob.CheckName(name), ctx.Err()); err != nil {
+		return blob.Info{}, fmt.Errorf("stat %s: %w", name, err)
+	}
+	info, err := s.root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = blob.ErrNotExist
+	}
+	if err != nil {
+		return blob.Info{}, explain("stat", name, s.absence(notExist(err)))
+	}
+	return blob.Info{Name: name, Size: info.Size(), Created: info.ModTime().UTC()}, nil
+}
+
+// Delete implements blob.Store.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if _, err := s.Stat(ctx, name); err != nil {
+		if errors.Is(err, blob.ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("delete: %w", err)
+	}
+	if err := s.root.Remove(name); err != nil && !errors.Is(notExist(err), blob.ErrNotExist) {
+		return explain("delete", name, err)
+	}
+	f, err := s.folder(path.Dir(name))
+	if err == nil {
+		err = f.sync(s.root)
+	}
+	if err != nil {
+		return explain("delete", name, err)
+	}
+	return nil
+}
+
+// absence keeps a store that was removed from looking like one that is empty.
+func (s *Store) absence(err error) error {
+	if !errors.Is(err, blob.ErrNotExist) {
+		return err
+	}
+	if lost := s.present(); lost != nil {
+		return lost
+	}
+	return err
+}
+
+// present fails when the folder this store was opened on is no longer at its path.
+func (s *Store) present() error {
+	opened, err := s.root.Stat(".")
+	if err != nil {
+		return err
+	}
+	now, err := os.Stat(s.root.Name())
+	if err == nil && os.SameFile(opened, now) {
+		return nil
+	}
+	return blob.Permanent(errors.New("the store's folder was removed or replaced"), "restore it, or fail over to the other store")
+}
+
+// clearTemporary is best effort: a store that may only be read is still opened.
+func (s *Store) clearTemporary() {
+	folder, err := s.root.Open(tmpFolder)
+	if err != nil {
+		return
+	}
+	defer folder.Close() //nolint:errcheck // only read
+	entries, _ := folder.ReadDir(-1)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > tmpMaxAge {
+			_ = s.root.Remove(tmpFolder + "/" + e.Name())
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package dir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"lifeboat/internal/blob"
+)
+
+// folder is a folder of the store whose entry in its parent is durable. Its fsync is
+// shared: whoever asks while one runs waits for the next, which serves all who asked
+// before it began.
+type folder struct {
+	path string
+
+	mu   sync.Mutex
+	next *round // not begun; nil if nobody waits
+	err  error  // the first failed fsync; see sync
+
+	turn sync.Mutex // held by the one fsync that runs
+}
+
+type round struct {
+	done bool // guarded by turn
+	err  error
+}
+
+// sync returns when everything that was in the folder before the call is durable.
+func (f *folder) sync(root *os.Root) error {
+	f.mu.Lock()
+	if f.next == nil {
+		f.next = &round{}
+	}
+	r := f.next
+	f.mu.Unlock()
+
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	if r.done {
+		return r.err
+	}
+	f.mu.Lock()
+	f.next = nil // who comes from here on waits for the next round
+	failed := f.err
+	f.mu.Unlock()
+
+	r.done, r.err = true, failed
+	if r.err == nil {
+		r.err = fsync(root, f.path)
+	}
+	if r.err != nil && failed == nil {
+		// Linux forgets a failed write-back once it has told of it, so the next fsync
+		// would answer "durable" for entries that are lost. Believe the first answer.
+		r.err = blob.Permanent(fmt.Errorf("fsync of folder %s: %w", f.path, r.err),
+			"nothing more is written there until this process is restarted; check the disk first")
+		f.mu.Lock()
+		f.err = r.err
+		f.mu.Unlock()
+	}
+	return r.err
+}
+
+// folder returns the folder at p ("." is the root), making it and those above it
+// durably on first use.
+func (s *Store) folder(p string) (*folder, error) {
+	s.mu.Lock()
+	f := s.folders[p]
+	s.mu.Unlock()
+	if f != nil {
+		return f, nil
+	}
+	if p != "." {
+		if err := s.makeFolder(p); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.folders[p]; f != nil {
+		return f, nil
+	}
+	f = &folder{path: p}
+	s.folders[p] = f
+	return f, nil
+}
+
+// makeFolder leaves p in its parent durably. The parent is fsynced also when p was
+// there, since whoever made it may have crashed before doing so.
+func (s *Store) makeFolder(p string) error {
+	parent, err := s.folder(path.Dir(p))
+	if err != nil {
+		return err
+	}
+	if err := s.root.Mkdir(p, folderPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := s.root.Lstat(p)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%w: %q is an object, so it cannot be a folder too", blob.ErrName, p)
+	}
+	return parent.sync(s.root)
+}
+
+// makeDurable makes the folder at the absolute path p and those above it, each fsynced
+// into its parent.
+func makeDurable(p string) error {
+	info, err := os.Stat(p)
+	if err == nil && !info.IsDir() {
+		return syscall.ENOTDIR
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeDurable(filepath.Dir(p)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(p, folderPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	parent, err := os.OpenRoot(filepath.Dir(p))
+	if err != nil {
+		return err
+	}
+	return errors.Join(fsync(parent, "."), parent.Close())
+}
+
+func fsync(root *os.Root, p string) error {
+	f, err := root.Open(p)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// notExist turns the system's words for absence into the port's. ENOTDIR: a part of
+// the name is an object, so nothing can be below it.
+func notExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return blob.ErrNotExist
+	}
+	return err
+}
+
+// explain says what failed on what, and what to do where that is known.
+func explain(verb, name string, err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = fmt.Errorf("%w: a part of it is an object, not a folder", blob.ErrName)
+	}
+	err = fmt.Errorf("%s %s: %w", verb, name, err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return blob.Permanent(err, "the store's folder was removed from under this process: restore it and restart, or fail over")
+	case errors.Is(err, syscall.EROFS):
+		return blob.Permanent(err, "the file system is read-only: remount it for writing, or check the disk")
+	case errors.Is(err, fs.ErrPermission):
+		return blob.Permanent(err, "give this user the right to read and write the store's folder")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		// Not permanent: the caller goes on as soon as somebody has made room.
+		return fmt.Errorf("%w (no room: free some or enlarge the disk; nothing was stored)", err)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return fmt.Errorf("%w (too many open files: raise the limit with ulimit -n)", err)
+	}
+	return err
+}
