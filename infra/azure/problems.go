@@ -1,0 +1,25 @@
+package azure
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Problems gathers everything that is wrong with an input, so that a person mends it
+// in one go. The zero value is ready; it is not safe for concurrent use.
+type Problems struct{ found []error }
+
+// Addf notes one problem of the setting at path.
+func (p *Problems) Addf(path, format string, args ...any) {
+	p.found = append(p.found, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
+}
+
+// Check notes err, if there is one, as a problem of the setting at path.
+func (p *Problems) Check(path string, err error) {
+	if err != nil {
+		p.found = append(p.found, fmt.Errorf("%s: %w", path, err))
+	}
+}
+
+// Err joins all problems into one error, or returns nil when there is none.
+func (p *Problems) Err() error { return errors.Join(p.found...) }
