@@ -1,0 +1,80 @@
+package config
+
+import "time"
+
+// Version is the version of the file's format that this code reads and writes.
+const Version = 1
+
+// File is lifeboat.yaml. The tags doc and example feed docs/configuration.md.
+type File struct {
+	Version  int      `yaml:"version" doc:"Version of this file's format. Required; a newer one than the program knows is refused."`
+	Database URL      `yaml:"database,omitempty" doc:"The protected database: sqlite:PATH. Not needed on a machine that only restores." example:"sqlite:/srv/app/app.sqlite"`
+	Primary  Region   `yaml:"primary,omitempty" doc:"The region where the application runs."`
+	Mirror   Region   `yaml:"mirror,omitempty" doc:"The other region. It holds storage only: the log and the snapshots."`
+	Log      Log      `yaml:"log,omitempty" doc:"The event log."`
+	Snapshot Snapshot `yaml:"snapshot,omitempty" doc:"Snapshots and how often they are taken."`
+	Audit    Audit    `yaml:"audit,omitempty" doc:"The comparison of the database with its log."`
+	Agent    Agent    `yaml:"agent,omitempty" doc:"The process that drains the database into the log."`
+	Restore  Restore  `yaml:"restore,omitempty" doc:"Restores."`
+}
+
+// Region is one of the two regions.
+type Region struct {
+	Name  string `yaml:"name,omitempty" doc:"What people call the region; used in messages and reports."`
+	Store URL    `yaml:"store,omitempty" doc:"The region's store: dir:PATH." example:"dir:/mnt/ukwest/lifeboat"`
+}
+
+// OnMirrorLoss says what the log's writer does while the mirror cannot be reached.
+type OnMirrorLoss string
+
+// The two answers to a mirror that cannot be reached.
+const (
+	Block   OnMirrorLoss = "block"
+	Degrade OnMirrorLoss = "degrade"
+)
+
+// Log configures the event log's writer.
+type Log struct {
+	OnMirrorLoss  OnMirrorLoss  `yaml:"on_mirror_loss,omitempty" doc:"While the mirror cannot be reached: 'block' acknowledges nothing; 'degrade' goes on with the primary's store alone, writes that into the log and raises an alert."`
+	DrainInterval time.Duration `yaml:"drain_interval,omitempty" doc:"Longest pause between two drains of the database when nobody waits at a barrier (10ms to 1m)."`
+}
+
+// Snapshot configures the snapshots that the agent takes.
+type Snapshot struct {
+	MaxInterval  time.Duration `yaml:"max_interval,omitempty" doc:"Longest time between two snapshots (1m to 24h). More load makes the interval shorter, never longer."`
+	MinInterval  time.Duration `yaml:"min_interval,omitempty" doc:"Shortest time between two snapshots, however heavy the load."`
+	ReplayBudget Size          `yaml:"replay_budget,omitempty" doc:"Size of log after the newest snapshot that a restore should not have to read past; reaching it takes a snapshot."`
+	MaxDeltas    int           `yaml:"max_deltas,omitempty" doc:"Incremental snapshots on one base before they are rolled forward into a new base (1 to 100)."`
+}
+
+// Audit configures the audit.
+type Audit struct {
+	Interval time.Duration `yaml:"interval,omitempty" doc:"Time between two full comparisons of the database with its log (10m to 168h)."`
+}
+
+// Agent configures the agent's process.
+type Agent struct {
+	Listen          string        `yaml:"listen,omitempty" doc:"Address of the HTTP interface: barrier, frontier, health, metrics. It has no authentication: keep it on loopback or behind something that has." example:"127.0.0.1:7117"`
+	BarrierTimeout  time.Duration `yaml:"barrier_timeout,omitempty" doc:"How long a barrier waits when the caller does not say (up to 1m)."`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout,omitempty" doc:"How long a stopping agent may take to make durable what is committed."`
+}
+
+// Restore configures restores.
+type Restore struct {
+	Memory  Size   `yaml:"memory,omitempty" doc:"Memory that a restore may use (64MiB to 64GiB); net changes beyond it spill to disk."`
+	Scratch string `yaml:"scratch,omitempty" doc:"Folder for what spills; the system's temporary folder when empty."`
+}
+
+// Defaults is a File with every default in place and nothing that must be given.
+func Defaults() File {
+	return File{
+		Version:  Version,
+		Primary:  Region{Name: "primary"},
+		Mirror:   Region{Name: "mirror"},
+		Log:      Log{OnMirrorLoss: Block, DrainInterval: 100 * time.Millisecond},
+		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 1 << 30, MaxDeltas: 24},
+		Audit:    Audit{Interval: 24 * time.Hour},
+		Agent:    Agent{Listen: "127.0.0.1:7117", BarrierTimeout: 2 * time.Second, ShutdownTimeout: 15 * time.Second},
+		Restore:  Restore{Memory: 512 << 20},
+	}
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"time"
+)
+
+// problem is one thing wrong with a file. line is 0 where no line can be named.
+type problem struct {
+	line int
+	key  string // dotted, "" for the whole file
+	text string
+}
+
+// Error implements error.
+func (p problem) Error() string {
+	where := p.key
+	if p.line > 0 {
+		where = fmt.Sprintf("line %d: %s", p.line, p.key)
+	}
+	if where == "" {
+		return p.text
+	}
+	return where + ": " + p.text
+}
+
+// check returns every problem with the values of f, which has its defaults.
+func (f *File) check() (found []problem) {
+	bad := func(key, format string, args ...any) {
+		found = append(found, problem{key: key, text: fmt.Sprintf(format, args...)})
+	}
+	if f.Version != Version {
+		bad("version", "is %d; this program knows version %d", f.Version, Version)
+	}
+	for key, u := range map[string]URL{"database": f.Database, "primary.store": f.Primary.Store, "mirror.store": f.Mirror.Store} {
+		if u != "" && u.Scheme() == "" {
+			bad(key, "%q is not a URL of the form KIND:PLACE", u)
+		}
+	}
+	if f.Primary.Store != "" && f.Primary.Store == f.Mirror.Store {
+		bad("mirror.store", "is the primary's store; a mirror in the same place protects from nothing")
+	}
+	if f.Primary.Name == f.Mirror.Name {
+		bad("mirror.name", "%q is the primary's name too", f.Mirror.Name)
+	}
+	if f.Log.OnMirrorLoss != Block && f.Log.OnMirrorLoss != Degrade {
+		bad("log.on_mirror_loss", "%q is neither %q nor %q", f.Log.OnMirrorLoss, Block, Degrade)
+	}
+	for _, r := range f.ranges() {
+		if cmp.Compare(r.value, r.least) < 0 || cmp.Compare(r.value, r.most) > 0 {
+			bad(r.key, "%s is outside %s to %s", r.print(r.value), r.print(r.least), r.print(r.most))
+		}
+	}
+	if f.Snapshot.MinInterval > f.Snapshot.MaxInterval {
+		bad("snapshot.min_interval", "%s is longer than max_interval, %s", f.Snapshot.MinInterval, f.Snapshot.MaxInterval)
+	}
+	if _, _, err := net.SplitHostPort(f.Agent.Listen); err != nil {
+		bad("agent.listen", "%q is not HOST:PORT", f.Agent.Listen)
+	}
+	return found
+}
+
+// bounds is an allowed range, both ends included.
+type bounds struct {
+	key                string
+	value, least, most int64
+	print              func(int64) string
+}
+
+func (f *File) ranges() []bounds {
+	duration := func(d int64) string { return time.Duration(d).String() }
+	size := func(n int64) string { return Size(n).String() }
+	number := func(n int64) string { return fmt.Sprint(n) }
+	between := func(key string, v, least, most time.Duration) bounds {
+		return bounds{key, int64(v), int64(least), int64(most), duration}
+	}
+	return []bounds{
+		between("log.drain_interval", f.Log.DrainInterval, 10*time.Millisecond, time.Minute),
+		// The upper bound is the policy's: a snapshot at least every 24 hours.
+		between("snapshot.max_interval", f.Snapshot.MaxInterval, time.Minute, 24*time.Hour),
+		between("snapshot.min_interval", f.Snapshot.MinInterval, time.Second, 24*time.Hour),
+		{"snapshot.replay_budget", int64(f.Snapshot.ReplayBudget), 1 << 20, 1 << 40, size},
+		{"snapshot.max_deltas", int64(f.Snapshot.MaxDeltas), 1, 100, number},
+		between("audit.interval", f.Audit.Interval, 10*time.Minute, 7*24*time.Hour),
+		between("agent.barrier_timeout", f.Agent.BarrierTimeout, time.Millisecond, time.Minute),
+		between("agent.shutdown_timeout", f.Agent.ShutdownTimeout, time.Second, 10*time.Minute),
+		{"restore.memory", int64(f.Restore.Memory), 64 << 20, 64 << 30, size},
+	}
+}
