@@ -126,10 +126,13 @@ func (s *Store) write(ctx context.Context, name string, body []byte) error {
 		return err
 	}
 	taken, err := s.compare(name, body)
-	if err == nil && !taken { // deleted since; the caller may call again
-		err = fmt.Errorf("was deleted meanwhile: %w", blob.ErrNotExist)
+	if err != nil || taken {
+		return err
 	}
-	return err
+	if info, err := s.root.Lstat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("%w: it is a folder of other objects", blob.ErrName)
+	}
+	return errors.New("the name was taken, and free again a moment later: try again")
 }
 
 func (s *Store) writeTemporary(body []byte) (string, error) {
