@@ -154,4 +154,3 @@ func suggest(key string, known map[string]reflect.Type) string {
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
 }
-
