@@ -12,8 +12,9 @@ import (
 type Names struct {
 	// Org is the owner's short name, 2 to 10 of a-z 0-9, starting with a letter.
 	Org string
-	// Part tells the stacks of one owner apart: the region's code for the standing
-	// stacks, the failover's id for a failover.
+	// Part tells the stacks of one owner apart: the region's code and generation for the
+	// standing stacks, the failover's id for a failover. At most 5 bytes where accounts
+	// and vaults are made, whose names Azure limits to 24.
 	Part string
 	// Subscription is the GUID that everything lives in.
 	Subscription string
@@ -35,7 +36,7 @@ func (n Names) LogAccount() string { return "st" + n.Org + n.Part + "log" + n.sa
 
 // StateAccount names the storage account that holds Pulumi's state, which must be
 // writable and so cannot share an immutable account.
-func (n Names) StateAccount() string { return "st" + n.Org + n.Part + "state" + n.salt() }
+func (n Names) StateAccount() string { return "st" + n.Org + n.Part + "ops" + n.salt() }
 
 // Vault names the region's key vault.
 func (n Names) Vault() string { return "kv-" + n.Org + "-" + n.Part + "-" + n.salt() }

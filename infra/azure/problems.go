@@ -3,6 +3,8 @@ package azure
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Problems gathers everything that is wrong with an input, so that a person mends it
@@ -21,5 +23,9 @@ func (p *Problems) Check(path string, err error) {
 	}
 }
 
-// Err joins all problems into one error, or returns nil when there is none.
-func (p *Problems) Err() error { return errors.Join(p.found...) }
+// Err joins all problems, in the order of their text so that the same input always
+// reads the same, into one error; or returns nil when there is none.
+func (p *Problems) Err() error {
+	slices.SortStableFunc(p.found, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(p.found...)
+}

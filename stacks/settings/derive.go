@@ -1,0 +1,88 @@
+package settings
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"lifeboat/infra/azure"
+)
+
+// Half is the half of the pair that the stack of these settings is made in.
+func (s *Settings) Half() Half {
+	if s.Role == Primary {
+		return s.Regions.Primary
+	}
+	return s.Regions.DR
+}
+
+// Region is where the stack of these settings is made.
+func (s *Settings) Region() azure.Region { return s.Half().Region }
+
+// Names are the names of the stack of these settings.
+func (s *Settings) Names() azure.Names {
+	if s.Role == Failover {
+		return s.names(s.Failover.ID)
+	}
+	return s.NamesOf(s.Half())
+}
+
+// NamesOf are the names of the standing stack in a half: what another stack needs of it
+// is found by name, not in its state.
+func (s *Settings) NamesOf(h Half) azure.Names { return s.names(h.part()) }
+
+// IsHub reports whether the stack of these settings holds the registry and the edge.
+func (s *Settings) IsHub() bool { return s.Role == DR && s.Regions.DR == s.Regions.Hub }
+
+func (s *Settings) names(part string) azure.Names {
+	return azure.Names{Org: s.Organisation, Part: part, Subscription: s.Subscription}
+}
+
+// StackName is the name of the Pulumi stack: "primary", "dr" or "failover-<id>", and
+// "primary-2", "dr-2" and so on for later generations.
+func (s *Settings) StackName() string {
+	if s.Role == Failover {
+		return string(Failover) + "-" + s.Failover.ID
+	}
+	if g := s.Half().Generation; g > 1 {
+		return string(s.Role) + "-" + strconv.Itoa(g)
+	}
+	return string(s.Role)
+}
+
+// ForFailover derives the settings of a failover stack beside the mirror from any of
+// the pair's. A drill is isolated and unprotected, so that destroying it leaves nothing.
+func (s *Settings) ForFailover(run FailoverRun) (*Settings, error) {
+	d := s.clone()
+	d.Role, d.Failover = Failover, run
+	d.Protect = s.Protect && !run.Drill
+	return d, d.Validate()
+}
+
+// ForMirror derives the settings of a standing mirror for a half that now serves: after
+// a failover the serving half is the old DR, and its mirror goes to another place.
+func (s *Settings) ForMirror(serving, mirror Half) (*Settings, error) {
+	d := s.clone()
+	d.Role, d.Failover = DR, FailoverRun{}
+	d.Regions.Primary, d.Regions.DR = serving, mirror
+	return d, d.Validate()
+}
+
+// ForRole derives the settings of a standing stack of the same pair.
+func (s *Settings) ForRole(role Role) (*Settings, error) {
+	if role == Failover {
+		return nil, fmt.Errorf("%w: a failover needs an id: use ForFailover", ErrSettings)
+	}
+	d := s.clone()
+	d.Role, d.Failover = role, FailoverRun{}
+	return d, d.Validate()
+}
+
+func (s *Settings) clone() *Settings {
+	d := *s
+	d.Store.OperatorAddresses = slices.Clone(s.Store.OperatorAddresses)
+	d.Application.Env = maps.Clone(s.Application.Env)
+	d.Alerts.Emails = maps.Clone(s.Alerts.Emails)
+	return &d
+}
