@@ -167,7 +167,7 @@ func add(stack *policies.Stack, s state, change policies.Change) error {
 	if len(parts) < 4 || s.Type == "" {
 		return fmt.Errorf("%w: resource with URN %q and type %q", ErrFormat, s.URN, s.Type)
 	}
-	name := strings.TrimPrefix(parts[0], "urn:pulumi:")
+	name := StackOf([]string{s.URN})
 	if stack.Name == "" {
 		stack.Name = name
 	}
@@ -179,6 +179,15 @@ func add(stack *policies.Stack, s state, change policies.Change) error {
 		Inputs: PlainInputs(s.Inputs), Protect: s.Protect, Change: change,
 	})
 	return nil
+}
+
+// StackOf tells the stack's name from the first of its URNs; "" when there is none.
+func StackOf(urns []string) string {
+	if len(urns) == 0 {
+		return ""
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(urns[0], "urn:pulumi:"), "::")
+	return name
 }
 
 func named(stack *policies.Stack) (*policies.Stack, error) {
