@@ -2,17 +2,20 @@ package eventlog
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"time"
 
 	"lifeboat/internal/blob"
 	"lifeboat/internal/database"
 )
 
 // Log reads the log in one store. It is safe for concurrent use and changes nothing.
-type Log struct{ store blob.Store }
+type Log struct{ objects objects }
 
 // OpenLog reads nothing yet.
-func OpenLog(store blob.Store) *Log { return &Log{store: store} }
+func OpenLog(store blob.Store) *Log { return &Log{objects{store: store}} }
 
 // Segments yields the verified segments that follow `after`, in order, across epochs, to
 // the end that the store has now; it fetches ahead. Each is checked whole (its own
@@ -21,86 +24,365 @@ func OpenLog(store blob.Store) *Log { return &Log{store: store} }
 // log. Segments that no durable frontier has passed may be set aside by a later
 // takeover.
 func (l *Log) Segments(ctx context.Context, after Position) iter.Seq2[*Segment, error] {
-	return func(yield func(*Segment, error) bool) { yield(nil, errNotReady) }
+	return func(yield func(*Segment, error) bool) {
+		schemas := schemaReader{objects: l.objects}
+		c := chain{at: after}
+		for r, err := range l.reigns(ctx, after) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			more, err := l.reign(ctx, r, &c, func(s *Segment) (bool, error) {
+				var err error
+				if s.schema, err = schemas.inForce(ctx, s); err != nil {
+					return false, err
+				}
+				return yield(s, nil), nil
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// reign walks the segments of one epoch.
+func (l *Log) reign(ctx context.Context, r reign, c *chain, visit func(*Segment) (bool, error)) (more bool, err error) {
+	s := r.from
+	for at, err := range l.objects.ahead(ctx, r.record.Epoch, r.from, r.to) {
+		if err != nil {
+			return false, err
+		}
+		if at.segment == nil {
+			break
+		}
+		if err := c.step(at.segment.header, r.record); err != nil {
+			return false, err
+		}
+		c.at = at.segment.info.End()
+		more, err := visit(at.segment)
+		if err != nil || !more {
+			return false, err
+		}
+		s++
+	}
+	return true, l.endOfReign(ctx, r, c, s)
+}
+
+// endOfReign checks that the walk ended where the epoch does.
+func (l *Log) endOfReign(ctx context.Context, r reign, c *chain, s Slot) error {
+	e := r.record.Epoch
+	if r.next != nil {
+		if s < r.to {
+			return &ObjectError{SegmentName(e, s), fmt.Errorf("%w: epoch %d has slots up to %d", ErrGap, e, r.to-1)}
+		}
+		if !c.at.same(r.next.End) {
+			return &ObjectError{EpochName(e + 1), fmt.Errorf("%w: says the log before it ends at %v, it ends at %v", ErrDiverged, r.next.End, c.at)}
+		}
+		return nil
+	}
+	behind, err := l.objects.slotsFrom(ctx, e, s+1, MaxPipeline)
+	if err != nil {
+		return err
+	}
+	at, err := l.objects.slot(ctx, e, s)
+	if err != nil {
+		return err
+	}
+	if at.empty() {
+		lost, err := l.objects.checkHole(ctx, e, s, behind)
+		if lost != nil || err != nil {
+			return errors.Join(lost, err)
+		}
+	}
+	return l.checkStart(ctx, r, c, s)
+}
+
+// checkStart makes sure that a position with nothing behind it is on this log.
+func (l *Log) checkStart(ctx context.Context, r reign, c *chain, s Slot) error {
+	if c.at.IsZero() || c.at.Epoch != r.record.Epoch || c.moved {
+		return nil
+	}
+	at, err := l.objects.slot(ctx, c.at.Epoch, c.at.Slot)
+	if err != nil {
+		return err
+	}
+	if at.segment == nil {
+		return &ObjectError{c.at.name(), ErrGap}
+	}
+	if at.segment.info.Digest != c.at.Digest {
+		return fmt.Errorf("%w: %s is not what the position %v was taken from", ErrDiverged, c.at.name(), c.at)
+	}
+	return nil
+}
+
+// same leaves out the time, which a caller may carry in another location.
+func (p Position) same(q Position) bool {
+	return p.Digest == q.Digest && p.Seq == q.Seq && p.Epoch == q.Epoch && p.Slot == q.Slot
+}
+
+func (p Position) name() string { return SegmentName(p.Epoch, p.Slot) }
+
+// reign is one epoch's part of a walk.
+type reign struct {
+	record   *epochRecord
+	next     *epochRecord // nil: no later epoch has begun
+	from, to Slot         // half-open; to is maxSlot while next is nil
+}
+
+// reigns yields the epochs from `after` on.
+func (l *Log) reigns(ctx context.Context, after Position) iter.Seq2[reign, error] {
+	return func(yield func(reign, error) bool) {
+		if err := l.eachReign(ctx, after, func(r reign) bool { return yield(r, nil) }); err != nil {
+			yield(reign{}, err)
+		}
+	}
+}
+
+func (l *Log) eachReign(ctx context.Context, after Position, yield func(reign) bool) error {
+	last, err := l.objects.lastEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.objects.noStray(ctx, last); err != nil {
+		return err
+	}
+	r := reign{}
+	e := Epoch(1)
+	if !after.IsZero() {
+		e, r.from = after.Epoch, after.Slot+1
+		if e > last {
+			return fmt.Errorf("%w: position %v is behind the last epoch, %d", ErrDiverged, after, last)
+		}
+	}
+	if last == 0 {
+		return nil
+	}
+	if r.record, err = l.epochRecord(ctx, e); err != nil {
+		return err
+	}
+	for ; e <= last; e++ {
+		r.next, r.to = nil, maxSlot
+		if e < last {
+			if r.next, err = l.epochRecord(ctx, e+1); err != nil {
+				return err
+			}
+			r.to = r.record.slots(r.next)
+		}
+		if r.from > r.to {
+			return fmt.Errorf("%w: %v was set aside when epoch %d began", ErrDiverged, after, e+1)
+		}
+		if !yield(r) {
+			return nil
+		}
+		r.record, r.from = r.next, 0
+	}
+	return nil
+}
+
+func (l *Log) epochRecord(ctx context.Context, e Epoch) (*epochRecord, error) {
+	r, _, err := l.objects.epoch(ctx, e)
+	if err == nil && r == nil {
+		err = &ObjectError{EpochName(e), ErrGap}
+	}
+	return r, err
+}
+
+// chain checks that each segment follows the one before.
+type chain struct {
+	at    Position
+	moved bool
+}
+
+func (c *chain) step(h *header, r *epochRecord) error {
+	switch {
+	case h.stream != r.Stream || h.writer != r.Writer:
+		return &ObjectError{SegmentName(h.epoch, h.slot), fmt.Errorf("%w: not of the writer that began epoch %d", ErrDiverged, r.Epoch)}
+	case h.prev != c.at.Digest:
+		return &ObjectError{SegmentName(h.epoch, h.slot), fmt.Errorf("%w: does not follow %v", ErrDiverged, c.at)}
+	case h.first != c.at.Seq+1:
+		return &ObjectError{SegmentName(h.epoch, h.slot), fmt.Errorf("%w: begins at transaction %d after %v", ErrCorrupt, h.first, c.at)}
+	case !c.at.IsZero() && fromNanos(h.firstTime).Before(c.at.Time):
+		return &ObjectError{SegmentName(h.epoch, h.slot), fmt.Errorf("%w: its time is before that of %v", ErrCorrupt, c.at)}
+	}
+	c.moved = true
+	return nil
 }
 
 // Headers is Segments by ranged reads of the headers alone, for planning: the chain is
 // checked, the records are not.
 func (l *Log) Headers(ctx context.Context, after Position) iter.Seq2[SegmentInfo, error] {
-	return func(yield func(SegmentInfo, error) bool) { yield(SegmentInfo{}, errNotReady) }
+	return func(yield func(SegmentInfo, error) bool) {
+		if err := l.headers(ctx, after, func(i SegmentInfo) bool { return yield(i, nil) }); err != nil {
+			yield(SegmentInfo{}, err)
+		}
+	}
 }
 
-// End is the position after the last segment of the log; zero for an empty log.
-func (l *Log) End(ctx context.Context) (Position, error) { return Position{}, errNotReady }
+// headers yields each header when the next one, or the end, has told its digest.
+func (l *Log) headers(ctx context.Context, after Position, yield func(SegmentInfo) bool) error {
+	c := chain{at: after}
+	var held *SegmentInfo
+	for r, err := range l.reigns(ctx, after) {
+		if err != nil {
+			return err
+		}
+		s := r.from
+		fetch := func(ctx context.Context, s Slot) (*header, error) { return l.objects.header(ctx, r.record.Epoch, s) }
+		for h, err := range ordered(ctx, r.from, r.to, fetch) {
+			if err != nil {
+				return err
+			}
+			if h == nil {
+				break
+			}
+			if held != nil {
+				held.Digest = h.prev
+				c.at = held.End()
+			}
+			if err := c.step(h, r.record); err != nil {
+				return err
+			}
+			if held != nil && !yield(*held) {
+				return nil
+			}
+			i := h.info()
+			held, s = &i, s+1
+		}
+		if held != nil && r.next != nil && s == r.to && held.Epoch == r.record.Epoch {
+			held.Digest = r.next.End.Digest
+			c.at = held.End()
+		}
+		if held != nil && r.next == nil {
+			last, err := l.Segment(ctx, held.Epoch, held.Slot)
+			if err != nil {
+				return err
+			}
+			held.Digest = last.info.Digest
+			c.at = held.End()
+		}
+		if err := l.endOfReign(ctx, r, &c, s); err != nil {
+			return err
+		}
+	}
+	if held != nil {
+		yield(*held)
+	}
+	return nil
+}
+
+// End is the position after the last segment of the log; zero for an empty log. It
+// looks at the last epoch only: what is damaged before that Verify finds.
+func (l *Log) End(ctx context.Context) (Position, error) {
+	g := region{objects: l.objects}
+	h, err := g.head(ctx)
+	if err != nil || h.epoch == 0 {
+		return Position{}, err
+	}
+	if h.lost != nil {
+		return Position{}, h.lost
+	}
+	_, end, err := g.position(ctx, h.record, h.next)
+	return end, err
+}
 
 // Segment reads one segment by its slot, also one that was set aside as an orphan.
 // ErrGap when there is none.
 func (l *Log) Segment(ctx context.Context, e Epoch, s Slot) (*Segment, error) {
-	return nil, errNotReady
+	at, err := l.objects.slot(ctx, e, s)
+	if err != nil {
+		return nil, err
+	}
+	if at.segment == nil {
+		return nil, &ObjectError{SegmentName(e, s), ErrGap}
+	}
+	schemas := schemaReader{objects: l.objects}
+	at.segment.schema, err = schemas.inForce(ctx, at.segment)
+	return at.segment, err
 }
 
-// Verify reads every object of the log and names everything that is wrong. It repairs
-// nothing. The error is for a store that cannot be read; damage is in the report.
-func (l *Log) Verify(ctx context.Context) (*VerifyReport, error) { return nil, errNotReady }
-
-// VerifyReport is what Verify found.
-type VerifyReport struct {
-	Stream       StreamID      `json:"stream"`
-	Epochs       int           `json:"epochs"`
-	Segments     int           `json:"segments"`
-	Transactions uint64        `json:"transactions"`
-	Bytes        int64         `json:"bytes"`
-	End          Position      `json:"end"`     // of what is contiguous from the beginning
-	Damage       []Damage      `json:"damage"`  // empty: the log is whole
-	Orphans      []SegmentInfo `json:"orphans"` // set aside by a takeover, not damage
-	Intact       []SeqRange    `json:"intact"`  // maximal runs of provable transactions
+// Tail is Segments that waits for more at the end of the log, looking every poll, until
+// ctx ends (then it just ends) or an error.
+func (l *Log) Tail(ctx context.Context, after Position, poll time.Duration) iter.Seq2[*Segment, error] {
+	return func(yield func(*Segment, error) bool) {
+		for {
+			for s, err := range l.Segments(ctx, after) {
+				if err != nil && ctx.Err() != nil {
+					return
+				}
+				if !yield(s, err) || err != nil {
+					return
+				}
+				after = s.info.End()
+			}
+			if pause(ctx, poll) != nil {
+				return
+			}
+		}
+	}
 }
 
-// SeqRange is inclusive on both sides; empty when First > Last.
-type SeqRange struct {
-	First Seq `json:"first"`
-	Last  Seq `json:"last"`
+// Find yields the events after a position that match, with the segment that holds each.
+func (l *Log) Find(ctx context.Context, after Position, match func(Event) bool) iter.Seq2[Found, error] {
+	return func(yield func(Found, error) bool) {
+		for s, err := range l.Segments(ctx, after) {
+			if err != nil {
+				yield(Found{}, err)
+				return
+			}
+			for e, err := range s.Events() {
+				if err != nil {
+					yield(Found{}, err)
+					return
+				}
+				if match(e) && !yield(Found{Event: e, Segment: s}, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
-// Damage is one object that is wrong or missing.
-type Damage struct {
-	Object string   `json:"object"`
-	Lost   SeqRange `json:"lost"` // transactions that this object alone held; empty: none
-	Detail string   `json:"detail"`
-	Err    error    `json:"-"` // wraps ErrCorrupt, ErrTruncated, ErrNewerVersion, ErrGap, …
+// Found is an event and where it is.
+type Found struct {
+	Event
+	Segment *Segment
 }
 
-// Segment is one verified segment. It is immutable and safe for concurrent use.
-type Segment struct{}
-
-// Info describes the segment.
-func (s *Segment) Info() SegmentInfo { return SegmentInfo{} }
-
-// Ledger returns, per table, the state hash of all changes of the log up to the end of
-// this segment (since the table's last change of shape): what inserts added minus what
-// deletes removed. The map is the caller's own.
-func (s *Segment) Ledger() database.States { return nil }
-
-// Schema is the schema in force at the segment's end, nil if the log has none yet.
-func (s *Segment) Schema() *database.Schema { return nil }
-
-// Taken returns the ids of the captured changes that are in this segment.
-func (s *Segment) Taken() *IDSet { return nil }
-
-// Outstanding returns the ids of the captured changes in the log up to here that were
-// not known to be forgotten when the segment was written.
-func (s *Segment) Outstanding() *IDSet { return nil }
-
-// Events yields the segment's records in order. Rows alias memory that is never reused:
-// they may be kept, and keep their block of about 1 MiB alive.
-func (s *Segment) Events() iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) { yield(Event{}, errNotReady) }
+// schemaReader finds the schema in force at a segment, reading each record once.
+type schemaReader struct {
+	objects objects
+	place   schemaPlace
+	schema  *database.Schema
 }
 
-// Changes calls visit for each change in order, without allocating per change; row
-// aliases memory that is never reused (as in Events). It stops at the first error of
-// visit and returns it as it is. Several goroutines may do this on one segment or on
-// several.
-func (s *Segment) Changes(visit func(seq Seq, table string, op database.Op, row []byte) error) error {
-	return errNotReady
+func (r *schemaReader) inForce(ctx context.Context, s *Segment) (*database.Schema, error) {
+	want := s.footer.schema
+	if want.epoch == 0 || want == r.place {
+		return r.schema, nil
+	}
+	if s.schema != nil {
+		r.place, r.schema = want, s.schema
+		return s.schema, nil
+	}
+	holder := s
+	if want.epoch != s.info.Epoch || want.slot != s.info.Slot {
+		at, err := r.objects.slot(ctx, want.epoch, want.slot)
+		if err != nil {
+			return nil, err
+		}
+		if holder = at.segment; holder == nil {
+			return nil, &ObjectError{SegmentName(want.epoch, want.slot), fmt.Errorf("%w: it holds the schema of %s", ErrGap, s.info.Name())}
+		}
+	}
+	schema, err := holder.ownSchema()
+	if err != nil {
+		return nil, err
+	}
+	r.place, r.schema = want, schema
+	return schema, nil
 }

@@ -19,8 +19,8 @@ type Slot uint64
 // Digest is SHA-256 of an object's bytes. The zero Digest stands before the first segment.
 type Digest [32]byte
 
-// StreamID identifies one log for good; every object of the log carries it.
-type StreamID [16]byte
+// ID names a log (a stream), a writer or a store: 16 random bytes.
+type ID [16]byte
 
 const (
 	seqDigits   = 16
@@ -32,8 +32,8 @@ func (s Seq) String() string   { return fmt.Sprintf("%016d", uint64(s)) }
 func (e Epoch) String() string { return fmt.Sprintf("%08d", uint32(e)) }
 func (s Slot) String() string  { return fmt.Sprintf("%016d", uint64(s)) }
 
-func (d Digest) String() string    { return hex.EncodeToString(d[:]) }
-func (id StreamID) String() string { return hex.EncodeToString(id[:]) }
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+func (id ID) String() string    { return hex.EncodeToString(id[:]) }
 
 // ParseSeq parses exactly what String prints.
 func ParseSeq(s string) (Seq, error) {
@@ -58,9 +58,9 @@ func ParseDigest(s string) (d Digest, err error) {
 	return d, parseHex("digest", s, d[:])
 }
 
-// ParseStreamID parses exactly what String prints.
-func ParseStreamID(s string) (id StreamID, err error) {
-	return id, parseHex("stream id", s, id[:])
+// ParseID parses exactly what String prints.
+func ParseID(s string) (id ID, err error) {
+	return id, parseHex("id", s, id[:])
 }
 
 func parseFixed(what, s string, digits, bits int) (uint64, error) {
@@ -81,11 +81,11 @@ func parseHex(what, s string, dst []byte) error {
 }
 
 // MarshalText and UnmarshalText keep the fixed-width form, for JSON as well.
-func (s Seq) MarshalText() ([]byte, error)       { return []byte(s.String()), nil }
-func (e Epoch) MarshalText() ([]byte, error)     { return []byte(e.String()), nil }
-func (s Slot) MarshalText() ([]byte, error)      { return []byte(s.String()), nil }
-func (d Digest) MarshalText() ([]byte, error)    { return []byte(d.String()), nil }
-func (id StreamID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (s Seq) MarshalText() ([]byte, error)    { return []byte(s.String()), nil }
+func (e Epoch) MarshalText() ([]byte, error)  { return []byte(e.String()), nil }
+func (s Slot) MarshalText() ([]byte, error)   { return []byte(s.String()), nil }
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (id ID) MarshalText() ([]byte, error)    { return []byte(id.String()), nil }
 
 // UnmarshalText is ParseSeq.
 func (s *Seq) UnmarshalText(b []byte) (err error) { *s, err = ParseSeq(string(b)); return err }
@@ -99,9 +99,9 @@ func (s *Slot) UnmarshalText(b []byte) (err error) { *s, err = ParseSlot(string(
 // UnmarshalText is ParseDigest.
 func (d *Digest) UnmarshalText(b []byte) (err error) { *d, err = ParseDigest(string(b)); return err }
 
-// UnmarshalText is ParseStreamID.
-func (id *StreamID) UnmarshalText(b []byte) (err error) {
-	*id, err = ParseStreamID(string(b))
+// UnmarshalText is ParseID.
+func (id *ID) UnmarshalText(b []byte) (err error) {
+	*id, err = ParseID(string(b))
 	return err
 }
 

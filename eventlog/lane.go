@@ -1,0 +1,255 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lifeboat/internal/blob"
+)
+
+// lane brings segments to one store and counts what the store has without a gap. Its
+// fields are guarded by Writer.mu.
+type lane struct {
+	region *region
+	joined bool              // the store has the epoch and everything before it
+	next   Slot              // to be sent
+	done   Slot              // all slots below are in the store
+	acked  map[Slot]Position // in the store, behind a slot that is not yet
+	end    Position          // of slot done-1
+	since  time.Time         // how long the oldest unanswered slot waits; zero: none does
+}
+
+func newLane(g *region, joined bool, end Position) *lane {
+	return &lane{region: g, joined: joined, acked: make(map[Slot]Position), end: end}
+}
+
+// run closes builders and hands them to the lanes, one after the other: each segment
+// names the one before it.
+func (w *Writer) run() {
+	for w.ctx.Err() == nil {
+		w.mu.Lock()
+		b := w.take()
+		left := w.patienceLeft()
+		w.mu.Unlock()
+		if b != nil {
+			w.send(b)
+			continue
+		}
+		w.idle(left)
+	}
+}
+
+// idle waits until there is something to do. left is when patience with the mirror ends.
+func (w *Writer) idle(left time.Duration) {
+	var timeout <-chan time.Time
+	if left > 0 {
+		t := time.NewTimer(left)
+		defer t.Stop()
+		timeout = t.C
+	}
+	select {
+	case <-w.kick:
+	case <-timeout:
+	case <-w.ctx.Done():
+	}
+}
+
+// take returns the next builder to send, closed, or nil if it is better to wait: while
+// segments are under way, small ones gather.
+func (w *Writer) take() *builder {
+	if len(w.queue) == 0 || w.err != nil {
+		return nil
+	}
+	under := w.sent - w.local.done
+	if !w.degraded {
+		under = max(under, w.sent-w.mirror.done)
+	}
+	ready := w.queue[0].closed || w.queue[0].bytes >= w.cfg.PipelineBytes
+	if under > 0 && (!ready || under >= Slot(w.cfg.Pipeline)) {
+		return nil
+	}
+	w.closeOpen()
+	b := w.queue[0]
+	w.queue = w.queue[1:]
+	w.sealing = b
+	b.header.prev, b.header.floor = w.sentEnd.Digest, w.durableSlots
+	return b
+}
+
+func (w *Writer) send(b *builder) {
+	bytes := b.bytes
+	body, digest := b.seal(w.enc)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	info := b.header.info()
+	info.Digest = digest
+	b.end = info.End()
+	w.sentEnd, w.sealing = b.end, nil
+	w.queued -= bytes
+	w.items[info.Slot] = &item{info: info, body: body}
+	w.sent++
+	w.pump(w.local)
+	w.pump(w.mirror)
+	w.moved() // the queue has room
+}
+
+// pump sends what may be sent now.
+func (w *Writer) pump(l *lane) {
+	if w.err != nil {
+		return
+	}
+	if l.since.IsZero() && l.done < w.sent {
+		l.since = time.Now()
+		w.wake()
+	}
+	width := Slot(max(w.cfg.Pipeline, copyWidth))
+	for l.joined && l.next < w.sent && l.next < l.done+width {
+		slot, it := l.next, w.items[l.next]
+		l.next++
+		w.group.Go(func() { w.deliver(l, slot, it) })
+	}
+}
+
+// deliver makes one segment one object, however long it takes.
+func (w *Writer) deliver(l *lane, s Slot, it *item) {
+	ctx, name := w.ctx, SegmentName(w.record.Epoch, s)
+	if it == nil { // let go of in degraded mode
+		at, err := w.local.region.slot(ctx, w.record.Epoch, s)
+		if err == nil && at.segment == nil {
+			err = &ObjectError{name, fmt.Errorf("%w: the local store had it", ErrGap)}
+		}
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		it = &item{info: at.segment.info, body: at.bytes}
+	}
+	err := l.region.create(ctx, name, it.body)
+	if errors.Is(err, blob.ErrExists) {
+		err = w.conflict(ctx, l, s)
+	}
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ack(l, s, it.info.End())
+}
+
+// fail stops the writer, unless it was stopped and the error is only an echo of that.
+func (w *Writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() == nil {
+		w.cfg.Log.Error("the log writer stopped", "epoch", w.record.Epoch, "err", err)
+	}
+	w.stop(err)
+}
+
+// conflict tells who has taken a slot of this epoch.
+func (w *Writer) conflict(ctx context.Context, l *lane, s Slot) error {
+	at, err := l.region.slot(ctx, w.record.Epoch, s)
+	if ctx.Err() != nil {
+		return err
+	}
+	if f := at.fence; f != nil {
+		return fmt.Errorf("%w: in the %s store epoch %d was ended before slot %d at %s (%s)",
+			ErrFenced, l.region.retry.role, f.Epoch, f.Slot, f.Time.Format(timeFormat), f.Reason)
+	}
+	return fmt.Errorf("%w: the %s store has other bytes at %s", ErrFenced, l.region.retry.role, SegmentName(w.record.Epoch, s))
+}
+
+// ack counts an answer.
+func (w *Writer) ack(l *lane, s Slot, end Position) {
+	l.acked[s] = end
+	for {
+		end, ok := l.acked[l.done]
+		if !ok {
+			break
+		}
+		delete(l.acked, l.done)
+		l.end, l.done = end, l.done+1
+		l.since = time.Time{}
+	}
+	least := w.local
+	if w.mirror.done < least.done {
+		least = w.mirror
+	}
+	if least.done > w.durableSlots {
+		w.durableSlots, w.durable, w.durableAt = least.done, least.end, w.cfg.Clock().UTC()
+	}
+	if w.degraded && l == w.mirror && w.sent-l.done <= Slot(w.cfg.Pipeline) {
+		w.heal()
+	}
+	w.free()
+	w.pump(w.local)
+	w.pump(w.mirror)
+	w.moved()
+	w.wake()
+}
+
+// free lets go of segments that need not be sent again from memory. In degraded mode
+// the mirror gets them from the local store, however long it is away.
+func (w *Writer) free() {
+	keep := w.durableSlots
+	if w.degraded {
+		keep = w.local.done
+	}
+	for ; w.freed < keep; w.freed++ {
+		it := w.items[w.freed]
+		if w.freed >= w.durableSlots && w.exposedFrom.IsZero() && it.info.Transactions() > 0 {
+			w.exposedFrom = it.info.FirstTime
+		}
+		delete(w.items, w.freed)
+	}
+	switch {
+	case w.exposedFrom.IsZero():
+	case w.durableSlots >= w.freed:
+		w.exposedFrom = time.Time{}
+	case w.durable.Time.After(w.exposedFrom):
+		w.exposedFrom = w.durable.Time
+	}
+}
+
+// patienceLeft is how long the mirror may still take; degraded mode begins when it is
+// used up. 0: for ever.
+func (w *Writer) patienceLeft() time.Duration {
+	if w.cfg.OnMirrorLoss != Degrade || w.degraded || w.mirror.since.IsZero() || w.err != nil {
+		return 0
+	}
+	left := w.cfg.Patience - time.Since(w.mirror.since)
+	if left <= 0 {
+		w.degrade("no answer for " + w.cfg.Patience.String())
+		return 0
+	}
+	return left
+}
+
+func (w *Writer) degrade(why string) {
+	w.degraded = true
+	w.cfg.Log.Warn("going on without the mirror", "epoch", w.record.Epoch, "seq", w.last, "why", why)
+	w.remark(&Note{Kind: NoteDegraded, Text: why})
+	w.free()
+	w.moved()
+	w.wake()
+}
+
+func (w *Writer) heal() {
+	w.degraded = false
+	w.cfg.Log.Info("the mirror has caught up", "epoch", w.record.Epoch, "seq", w.last)
+	w.remark(&Note{Kind: NoteHealed, Text: fmt.Sprintf("the mirror has everything up to transaction %d", w.mirror.end.Seq)})
+}
+
+// remark puts a note of the writer's own into the log.
+func (w *Writer) remark(n *Note) {
+	if w.open() == nil {
+		w.newBuilder()
+	}
+	b := w.open()
+	before := b.bytes
+	b.note(w.stamp(time.Time{}), n)
+	w.queued += b.bytes - before
+}

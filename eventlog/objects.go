@@ -1,0 +1,317 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"lifeboat/internal/blob"
+)
+
+// objects reads the objects of a log in one store, and knows nothing of their order.
+type objects struct {
+	store blob.Store
+	retry *retrier // nil: a failure is final
+}
+
+// try does one request, again and again if there is a retrier.
+func (o objects) try(ctx context.Context, what string, f func(context.Context) error) error {
+	if o.retry == nil {
+		return f(ctx)
+	}
+	return o.retry.do(ctx, what, 0, f)
+}
+
+// atSlot is what a slot holds: exactly one of segment and fence, or neither.
+type atSlot struct {
+	segment *Segment
+	fence   *fenceRecord
+	bytes   []byte // of the object
+}
+
+func (o atSlot) empty() bool { return o.segment == nil && o.fence == nil }
+
+// firstRead is how much of an object is asked for at once: nearly every segment whole.
+const firstRead = 1 << 20
+
+// get returns the whole object, or nil if there is none. The size that an object
+// declares is checked before more than firstRead bytes are taken into memory.
+func (o objects) get(ctx context.Context, name string) ([]byte, error) {
+	b, err := o.ranged(ctx, name, 0, firstRead)
+	if err != nil || len(b) < firstRead {
+		return b, err
+	}
+	limit := int64(maxControlBytes + preambleLen + digestLen)
+	if h, err := parseHeader(b); err == nil {
+		limit = h.size()
+	}
+	rest, err := o.ranged(ctx, name, firstRead, max(limit-firstRead, 0)+1)
+	if err != nil {
+		return nil, err
+	}
+	if rest == nil {
+		return nil, &ObjectError{name, ErrGap} // gone between two reads
+	}
+	return append(b, rest...), nil
+}
+
+// ranged reads at most n bytes; nil if there is no such object.
+func (o objects) ranged(ctx context.Context, name string, off, n int64) (b []byte, err error) {
+	err = o.try(ctx, "read "+name, func(ctx context.Context) error {
+		r, err := o.store.Get(ctx, name, off, n)
+		if err == nil {
+			defer r.Close()
+			buf := bytes.NewBuffer(make([]byte, 0, 4096))
+			_, err = buf.ReadFrom(io.LimitReader(r, n))
+			b = buf.Bytes()
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, blob.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return b, nil
+}
+
+// list returns the names with a prefix, cut off after a limit (negative: none).
+func (o objects) list(ctx context.Context, prefix, after string, limit int) (names []string, err error) {
+	err = o.try(ctx, "list "+prefix, func(ctx context.Context) error {
+		names = names[:0]
+		for info, err := range o.store.List(ctx, prefix, after) {
+			if err != nil {
+				return err
+			}
+			if names = append(names, strings.TrimPrefix(info.Name, prefix)); len(names) == limit {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", prefix, err)
+	}
+	return names, nil
+}
+
+// slot reads what is at a slot. Damage is an ObjectError.
+func (o objects) slot(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
+	name := SegmentName(e, s)
+	b, err := o.get(ctx, name)
+	if err != nil || b == nil {
+		return atSlot{}, err
+	}
+	at, err := parseSlot(b, e, s)
+	if err != nil {
+		return atSlot{}, &ObjectError{name, err}
+	}
+	return at, nil
+}
+
+func parseSlot(b []byte, e Epoch, s Slot) (atSlot, error) {
+	magic, _, err := parsePreamble(b)
+	if err != nil {
+		return atSlot{}, err
+	}
+	if magic == magicFence {
+		f, err := decodeFence(b, e, s)
+		return atSlot{fence: f, bytes: b}, err
+	}
+	seg, err := parseSegment(b, e, s)
+	return atSlot{segment: seg, bytes: b}, err
+}
+
+// header reads the header at a slot by a short read; nil if there is no object or a fence.
+func (o objects) header(ctx context.Context, e Epoch, s Slot) (*header, error) {
+	name := SegmentName(e, s)
+	b, err := o.ranged(ctx, name, 0, headerLen)
+	if err != nil || b == nil {
+		return nil, err
+	}
+	magic, _, err := parsePreamble(b)
+	if err == nil && magic == magicFence {
+		return nil, nil
+	}
+	var h *header
+	if err == nil {
+		h, err = parseHeader(b)
+	}
+	if err == nil && (h.epoch != e || h.slot != s) {
+		err = fmt.Errorf("%w: says it is %s", ErrCorrupt, SegmentName(h.epoch, h.slot))
+	}
+	if err != nil {
+		return nil, &ObjectError{name, err}
+	}
+	return h, nil
+}
+
+// epoch reads the object that begins an epoch; nil if there is none.
+func (o objects) epoch(ctx context.Context, e Epoch) (*epochRecord, []byte, error) {
+	b, err := o.get(ctx, EpochName(e))
+	if err != nil || b == nil {
+		return nil, nil, err
+	}
+	r, err := decodeEpoch(b, e)
+	if err != nil {
+		return nil, nil, &ObjectError{EpochName(e), err}
+	}
+	return r, b, nil
+}
+
+// lastEpoch returns the highest epoch begun in the store, 0 for none.
+func (o objects) lastEpoch(ctx context.Context) (Epoch, error) {
+	names, err := o.list(ctx, epochPrefix, "", -1)
+	if err != nil {
+		return 0, err
+	}
+	for i, name := range names {
+		e, err := ParseEpoch(name)
+		if err != nil {
+			return 0, &ObjectError{epochPrefix + name, fmt.Errorf("%w: %w", ErrCorrupt, err)}
+		}
+		if e != Epoch(i+1) {
+			return 0, &ObjectError{EpochName(Epoch(i + 1)), ErrGap}
+		}
+	}
+	return Epoch(len(names)), nil
+}
+
+// slotsFrom lists the slots that are taken, from a slot on, at most limit of them.
+func (o objects) slotsFrom(ctx context.Context, e Epoch, from Slot, limit int) ([]Slot, error) {
+	prefix, after := logPrefix+e.String()+"/", ""
+	if from > 0 {
+		after = SegmentName(e, from-1)
+	}
+	names, err := o.list(ctx, prefix, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	slots := make([]Slot, len(names))
+	for i, name := range names {
+		if slots[i], err = ParseSlot(name); err != nil {
+			return nil, &ObjectError{prefix + name, fmt.Errorf("%w: %w", ErrCorrupt, err)}
+		}
+	}
+	return slots, nil
+}
+
+// lastSlot finds the highest slot taken in an epoch by a few listings of one name each:
+// an epoch of a year has tens of millions. ok is false for none.
+func (o objects) lastSlot(ctx context.Context, e Epoch) (last Slot, ok bool, err error) {
+	beyond := func(s Slot) (Slot, bool) { // the first one taken from s on
+		if err != nil {
+			return 0, false
+		}
+		var slots []Slot
+		slots, err = o.slotsFrom(ctx, e, s, 1)
+		if len(slots) == 0 {
+			return 0, false
+		}
+		return slots[0], true
+	}
+	if last, ok = beyond(0); !ok {
+		return 0, false, err
+	}
+	const most = 1 << 53 // a slot has 16 decimal digits
+	step := Slot(MaxPipeline)
+	for step < most {
+		next, more := beyond(last + step)
+		if !more {
+			break
+		}
+		last, step = next, step*2
+	}
+	// Nothing from last+step on; something at last.
+	n := sort.Search(int(step)-1, func(i int) bool {
+		_, more := beyond(last + 1 + Slot(i))
+		return !more
+	})
+	return last + Slot(n), true, err
+}
+
+// tail is where an epoch ends in one store.
+type tail struct {
+	next  Slot         // the first slot after the log's segments: free, or the fence's
+	fence *fenceRecord // at next; nil: still open
+	// lost: an object is missing at next that was once in both stores; ErrGap.
+	lost error
+}
+
+// tail finds the end of an epoch that no later epoch has settled.
+func (o objects) tail(ctx context.Context, e Epoch) (tail, error) {
+	last, ok, err := o.lastSlot(ctx, e)
+	if err != nil || !ok {
+		return tail{}, err
+	}
+	var from Slot
+	if last > 3*MaxPipeline { // a fence, and what was under way when it was made
+		from = last - 3*MaxPipeline
+	}
+	slots, err := o.slotsFrom(ctx, e, from, -1)
+	if err != nil {
+		return tail{}, err
+	}
+	t := tail{next: from}
+	for len(slots) > 0 && slots[0] == t.next {
+		t.next, slots = t.next+1, slots[1:]
+	}
+	if t.lost, err = o.checkHole(ctx, e, t.next, slots); err != nil {
+		return tail{}, err
+	}
+	return o.findFence(ctx, e, from, t)
+}
+
+// findFence looks for a fence among the last contiguous slots: what a writer had under
+// way when it was fenced may stand behind the fence.
+func (o objects) findFence(ctx context.Context, e Epoch, from Slot, t tail) (tail, error) {
+	at := from
+	if t.next > from+2*MaxPipeline {
+		at = t.next - 2*MaxPipeline
+	}
+	for s := at; s < t.next; s++ {
+		b, err := o.ranged(ctx, SegmentName(e, s), 0, preambleLen)
+		if err != nil {
+			return tail{}, err
+		}
+		if magic, _, err := parsePreamble(b); err != nil || magic != magicFence {
+			continue // damage to a segment is found by whoever reads it
+		}
+		found, err := o.slot(ctx, e, s)
+		if err != nil {
+			return tail{}, err
+		}
+		return tail{next: s, fence: found.fence}, nil
+	}
+	return t, nil
+}
+
+// checkHole tells a slot that was never written from one that is lost. A writer has at
+// most MaxPipeline slots under way, and every segment says below which slot all were in
+// both stores when it was made. A fence is put at the first free slot, so nothing before
+// it may be missing.
+func (o objects) checkHole(ctx context.Context, e Epoch, hole Slot, behind []Slot) (lost, err error) {
+	if len(behind) == 0 {
+		return nil, nil
+	}
+	lost = &ObjectError{SegmentName(e, hole), fmt.Errorf("%w: %s exists", ErrGap, SegmentName(e, behind[len(behind)-1]))}
+	if behind[len(behind)-1] >= hole+MaxPipeline {
+		return lost, nil
+	}
+	for _, s := range behind {
+		at, err := o.slot(ctx, e, s)
+		var damage *ObjectError
+		if err != nil && !errors.As(err, &damage) {
+			return nil, err
+		}
+		if at.fence != nil || at.segment != nil && at.segment.header.floor > hole {
+			return lost, nil
+		}
+	}
+	return nil, nil
+}

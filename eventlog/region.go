@@ -1,0 +1,176 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lifeboat/internal/blob"
+)
+
+// region is one store in the hands of whoever begins an epoch.
+type region struct {
+	objects
+	id ID
+}
+
+// head is the newest epoch that a store knows of. The zero head: no log at all.
+type head struct {
+	epoch  Epoch
+	record *epochRecord
+	bytes  []byte // of the record
+	tail
+}
+
+func newRegion(store blob.Store, r *retrier) *region {
+	return &region{objects: objects{store: store, retry: r}}
+}
+
+// create stores an object, trying again until the outcome is known.
+func (g *region) create(ctx context.Context, name string, body []byte) error {
+	err := g.retry.do(ctx, "create "+name, len(body), func(ctx context.Context) error {
+		return g.store.Create(ctx, name, body)
+	})
+	if err != nil {
+		return fmt.Errorf("create %s in the %s store: %w", name, g.retry.role, err)
+	}
+	return nil
+}
+
+// identify reads the store's identity, giving it one the first time.
+func (g *region) identify(ctx context.Context, fresh ID) error {
+	for {
+		b, err := g.get(ctx, storeName)
+		if err != nil {
+			return err
+		}
+		if b != nil {
+			var r storeRecord
+			if err := decodeControl(b, magicStore, &r); err != nil {
+				return &ObjectError{storeName, err}
+			}
+			g.id = r.Store
+			return nil
+		}
+		if b, err = encodeControl(magicStore, storeRecord{fresh}); err != nil {
+			return err
+		}
+		if err := g.create(ctx, storeName, b); err != nil && !errors.Is(err, blob.ErrExists) {
+			return err
+		}
+	}
+}
+
+// head finds the newest epoch and its end.
+func (g *region) head(ctx context.Context) (h head, err error) {
+	if h.epoch, err = g.lastEpoch(ctx); err != nil {
+		return head{}, err
+	}
+	if err := g.noStray(ctx, h.epoch); err != nil {
+		return head{}, err
+	}
+	if h.epoch == 0 {
+		return head{}, nil
+	}
+	if h.record, h.bytes, err = g.objects.epoch(ctx, h.epoch); err != nil {
+		return head{}, err
+	}
+	if h.record == nil {
+		return head{}, &ObjectError{EpochName(h.epoch), ErrGap}
+	}
+	h.tail, err = g.objects.tail(ctx, h.epoch)
+	return h, err
+}
+
+// noStray makes sure that nothing was written under an epoch later than the last: an
+// epoch begins before its first segment, so that would be an epoch's record lost.
+func (o objects) noStray(ctx context.Context, last Epoch) error {
+	stray, err := o.list(ctx, logPrefix, SegmentName(last, maxSlot), 1)
+	if err != nil || len(stray) == 0 {
+		return err
+	}
+	return &ObjectError{EpochName(last + 1), fmt.Errorf("%w: %s exists", ErrGap, logPrefix+stray[0])}
+}
+
+// fence ends an epoch in this store: at t.next, or behind what has been written there
+// meanwhile. t is moved on accordingly. like is the other store's fence, used again where
+// it fits so that both stores hold the same bytes.
+func (g *region) fence(ctx context.Context, e Epoch, t *tail, like fenceRecord) error {
+	for t.fence == nil {
+		r := like
+		r.Epoch, r.Slot = e, t.next
+		body, err := encodeControl(magicFence, r)
+		if err != nil {
+			return err
+		}
+		err = g.create(ctx, SegmentName(e, t.next), body)
+		if err == nil {
+			t.fence = &r
+			return nil
+		}
+		if !errors.Is(err, blob.ErrExists) {
+			return err
+		}
+		at, err := g.slot(ctx, e, t.next)
+		switch {
+		case err != nil:
+			return err
+		case at.fence != nil:
+			t.fence = at.fence
+		case at.segment != nil:
+			t.next++
+		}
+	}
+	return nil
+}
+
+// position is the end of the log at a slot of an epoch: that of the segment before it.
+func (g *region) position(ctx context.Context, r *epochRecord, next Slot) (*Segment, Position, error) {
+	at := r.End
+	if next > 0 {
+		at = Position{Epoch: r.Epoch, Slot: next - 1}
+	} else if r.End.IsZero() {
+		return nil, Position{}, nil
+	}
+	o, err := g.slot(ctx, at.Epoch, at.Slot)
+	if err != nil {
+		return nil, Position{}, err
+	}
+	if o.segment == nil {
+		return nil, Position{}, &ObjectError{SegmentName(at.Epoch, at.Slot), ErrGap}
+	}
+	end := o.segment.info.End()
+	if next == 0 && end != r.End {
+		return nil, Position{}, &ObjectError{SegmentName(at.Epoch, at.Slot),
+			fmt.Errorf("%w: %s ends at %v, here it ends at %v", ErrDiverged, EpochName(r.Epoch), r.End, end)}
+	}
+	return o.segment, end, nil
+}
+
+// orphans describes the segments at and behind a slot, which the log has left aside.
+// One that proves the slot before it was durable shows that the log has lost data.
+func (g *region) orphans(ctx context.Context, e Epoch, end Slot) ([]SegmentInfo, error) {
+	slots, err := g.slotsFrom(ctx, e, end, -1)
+	if err != nil {
+		return nil, err
+	}
+	var infos []SegmentInfo
+	for _, s := range slots {
+		at, err := g.slot(ctx, e, s)
+		if err != nil {
+			return nil, err
+		}
+		if at.segment == nil {
+			continue
+		}
+		if floor := at.segment.header.floor; floor > end {
+			return nil, &ObjectError{SegmentName(e, s), fmt.Errorf(
+				"%w: both stores had everything before slot %d, now the log ends before slot %d", ErrDiverged, floor, end)}
+		}
+		infos = append(infos, at.segment.info)
+	}
+	return infos, nil
+}
+
+// maxSlot sorts behind every slot: names have 16 digits.
+const maxSlot Slot = 9_999_999_999_999_999
