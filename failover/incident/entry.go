@@ -100,6 +100,14 @@ type Attachment struct {
 	Size   int64  `json:"size"`   // bytes
 }
 
+// Head is the end of a stream at some time: whoever quotes it can tell later that nothing up
+// to there was removed or altered.
+type Head struct {
+	Stream string `json:"stream"`
+	N      int    `json:"n"`
+	Digest string `json:"digest"`
+}
+
 // Entry is one thing that happened. Exactly the part that its Kind asks for is present.
 type Entry struct {
 	Format      int          `json:"format"`
@@ -113,6 +121,8 @@ type Entry struct {
 	Role        string       `json:"role"`     // in which the signer acts
 	Text        string       `json:"text,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
+	Heads       []Head       `json:"heads,omitempty"`  // of the other streams, in an incident's first entry
+	Damage      []string     `json:"damage,omitempty"` // what the writer found wrong with the chain: not vouched for
 
 	Report        *Report        `json:"report,omitempty"`
 	Told          *Told          `json:"told,omitempty"`

@@ -75,7 +75,7 @@ func named(what string, err error) error {
 // are for everybody to tell; what the policy gives to an office is for that office.
 func May(k Kind) []string {
 	switch k {
-	case Assessed, Planned, RecoveryStarted:
+	case Assessed, Planned, RecoveryStarted, Drilled:
 		return []string{CTO, LD}
 	case Voted, MessageDrafted, MessageSent, Meeting, MeetingHeld:
 		return committee()

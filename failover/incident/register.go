@@ -33,12 +33,9 @@ func PermitRegister(r Register, e Signed) error {
 	}
 	roles := May(k)
 	switch k {
-	case MeetingHeld, Updated:
-	case Drilled:
-		roles = []string{CTO, LD}
+	case MeetingHeld, Updated, Drilled, ActionDone:
 	case ActionAdded, ActionDropped:
 		roles = committee()
-	case ActionDone:
 	default:
 		return no("it belongs to an incident", "use lifeboat incident")
 	}
