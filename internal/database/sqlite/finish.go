@@ -2,53 +2,81 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
-	"lifeboat/internal/database"
 	"lifeboat/internal/database/sqlite/capi"
 )
 
-// Finish implements database.Target.
+// Finish implements database.Target. Calling it again after a crash anywhere goes on
+// where it stopped.
 func (t *Target) Finish(ctx context.Context, counters map[string]int64) error {
-	err := t.transact(ctx, func() error {
-		if t.schema == nil {
-			return fmt.Errorf("no restore has been begun in it")
-		}
-		if _, done, err := t.record("finished"); err != nil || done {
-			return err
-		}
-		if err := t.createObjects(); err != nil {
-			return err
-		}
-		if err := t.reseed(counters); err != nil {
-			return err
-		}
-		for _, name := range []string{"user_version", "application_id"} {
-			if value, ok := t.schema.Settings[name]; ok {
-				if err := t.c.Exec("PRAGMA " + name + " = " + value); err != nil {
-					return err
-				}
-			}
-		}
-		if err := t.check(ctx); err != nil {
-			return err
-		}
-		return t.setRecord("finished", "yes")
-	})
-	if err != nil {
+	if err := t.lock(); err != nil {
+		return err
+	}
+	defer t.mu.Unlock()
+	if err := t.finish(ctx, counters); err != nil {
 		return fmt.Errorf("finish the restore into %s: %w", t.path, err)
+	}
+	return nil
+}
+
+func (t *Target) finish(ctx context.Context, counters map[string]int64) error {
+	if t.schema == nil {
+		return errNotBegun
+	}
+	var done string
+	err := t.retry(ctx, func() (err error) { done, _, err = t.record("lifeboat_restore", "finished"); return err })
+	if err != nil || done != "" {
+		return t.explain(ctx, err)
+	}
+	if t.loader != nil {
+		if err := t.loader.close(); err != nil {
+			return err
+		}
+		t.loader = nil
+	}
+	if err := t.write(ctx, t.c, func() error { return t.complete(counters) }); err != nil {
+		return err
+	}
+	if err := t.check(ctx); err != nil {
+		return t.explain(ctx, err)
 	}
 	return t.settle(ctx)
 }
 
-func (t *Target) createObjects() error {
+// complete makes everything that was left for after the load.
+func (t *Target) complete(counters map[string]int64) error {
+	if done, _, err := t.record("lifeboat_restore", "complete"); err != nil || done != "" {
+		return err
+	}
+	if isPortable(t.schema) {
+		encoded, err := json.Marshal(counters)
+		if err != nil {
+			return err
+		}
+		if err := t.setRecord("lifeboat_portable", "counters", string(encoded)); err != nil {
+			return err
+		}
+		return t.setRecord("lifeboat_restore", "complete", "yes")
+	}
 	for _, o := range t.schema.Objects {
 		if err := t.c.Exec(o.SQL); err != nil {
 			return fmt.Errorf("create %s %s: %w", o.Kind, quote(o.Name), err)
 		}
 	}
-	return nil
+	if err := t.reseed(counters); err != nil {
+		return err
+	}
+	for _, name := range []string{"user_version", "application_id"} {
+		if value, ok := t.schema.Settings[name]; ok {
+			if err := t.c.Exec("PRAGMA " + name + " = " + value); err != nil {
+				return err
+			}
+		}
+	}
+	return t.setRecord("lifeboat_restore", "complete", "yes")
 }
 
 // reseed makes sure that no id is handed out twice: a counter never goes back behind
@@ -74,10 +102,11 @@ func (t *Target) reseed(counters map[string]int64) error {
 // maxFindings bounds what one message lists.
 const maxFindings = 10
 
-// check looks at the finished file. A broken file is an error; rows that break a rule of
+// check looks at the whole file. A broken file is an error; rows that break a rule of
 // the schema are a warning, because the source had them so: SQLite enforces foreign keys
 // only where a connection asked for it, and the state hashes prove that rows are the same.
 func (t *Target) check(ctx context.Context) error {
+	defer watch(ctx, t.c)()
 	var broken, odd []string
 	err := t.c.Query(fmt.Sprintf("PRAGMA quick_check(%d)", maxFindings), func(s *capi.Stmt) error {
 		line := s.Text(0)
@@ -106,60 +135,29 @@ func (t *Target) check(ctx context.Context) error {
 	return err
 }
 
-// settle makes everything durable and leaves the file in the source's journal mode.
+// settle makes everything durable: a commit with synchronous on syncs the whole file,
+// whatever was written to it before, and the folder's entry of it. Then the file gets
+// the source's journal mode.
 func (t *Target) settle(ctx context.Context) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.c.Exec("PRAGMA synchronous = FULL"); err != nil {
+		return err
+	}
+	if err := t.write(ctx, t.c, func() error { return t.setRecord("lifeboat_restore", "finished", "yes") }); err != nil {
+		return err
+	}
 	mode := "delete"
-	if t.schema.Engine == "sqlite" && t.schema.Settings["journal_mode"] == "wal" {
+	if !isPortable(t.schema) && t.schema.Settings["journal_mode"] == "wal" {
 		mode = "wal"
 	}
-	for _, sql := range []string{"PRAGMA synchronous = FULL", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA journal_mode = " + mode} {
-		if err := t.explain(ctx, t.retry(ctx, func() error { return t.c.Exec(sql) })); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.explain(ctx, t.retry(ctx, func() error { return t.c.Exec("PRAGMA journal_mode = " + mode) }))
 }
 
-// createTable is the statement that makes one table.
-func createTable(s *database.Schema, t *database.Table) string { return t.SQL }
-
-// insertRow is the statement that inserts one row. OR ABORT overrides conflict clauses
-// of the table: nothing may be replaced or ignored.
-func insertRow(t *database.Table) string {
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = quote(c.Name)
-	}
-	return "INSERT OR ABORT INTO " + quote(t.Name) + " (" + strings.Join(names, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(names)-1) + ")"
-}
-
-// encoder binds canonical rows of one table.
-type encoder struct{ columns int }
-
-func (t *Target) encoder(table *database.Table) encoder { return encoder{len(table.Columns)} }
-
-// insert binds a row to parameters 1, 2, … and runs the statement.
-func (e encoder) insert(s *capi.Stmt, row []byte) error {
-	s.Reserve(len(row))
-	for i := range e.columns {
-		v, rest, err := database.Next(row)
-		if err == nil {
-			row, err = rest, e.bind(s, i+1, i, v)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(row) > 0 {
-		return fmt.Errorf("%w: %d bytes after the last column", database.ErrRow, len(row))
-	}
-	_, err := s.Step()
-	return err
-}
-
-// bind binds the value of a column to a parameter.
-func (e encoder) bind(s *capi.Stmt, parameter, _ int, v database.Value) error {
-	return bindValue(s, parameter, v)
+// portableCounters are the counters of a database that came from another engine, which
+// has nothing in SQLite that counts.
+func portableCounters(c *capi.Conn) (map[string]int64, error) {
+	counters := map[string]int64{}
+	err := c.Query("SELECT value FROM lifeboat_portable WHERE name = 'counters'", func(s *capi.Stmt) error {
+		return json.Unmarshal(s.Bytes(0), &counters)
+	})
+	return counters, err
 }

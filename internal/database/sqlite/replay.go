@@ -16,18 +16,16 @@ const positionTable = `CREATE TABLE IF NOT EXISTS lifeboat_position (one INTEGER
 
 // Position implements database.Replayer.
 func (t *Target) Position(ctx context.Context) (seq uint64, ok bool, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c == nil {
-		return 0, false, fmt.Errorf("%s: %w", t.path, errClosed)
+	if err := t.lock(); err != nil {
+		return 0, false, err
 	}
+	defer t.mu.Unlock()
 	err = t.retry(ctx, func() error { seq, ok, err = t.position(); return err })
 	return seq, ok, t.explain(ctx, err)
 }
 
 func (t *Target) position() (seq uint64, ok bool, err error) {
-	var has bool
-	err = t.c.Query("SELECT 1 FROM sqlite_schema WHERE name = 'lifeboat_position'", func(*capi.Stmt) error { has = true; return nil })
+	has, err := hasTable(t.c, "lifeboat_position")
 	if err != nil || !has {
 		return 0, false, err
 	}
@@ -86,8 +84,12 @@ type net struct {
 }
 
 func (t *Target) apply(changes []database.Change) error {
-	if t.schema == nil {
-		return fmt.Errorf("no restore has been begun in it")
+	if t.schema == nil { // its restore's records are gone: what it holds is what counts
+		cat, err := readCatalog(t.c)
+		if err != nil {
+			return err
+		}
+		t.schema = cat.schema
 	}
 	nets, err := netOf(t.schema, changes)
 	if err != nil {
@@ -166,10 +168,10 @@ type rowWriter struct {
 }
 
 func (t *Target) rowWriter(table *database.Table, op database.Op) (*rowWriter, error) {
-	w := &rowWriter{table: table, encode: t.encoder(table), decode: nativeDecoder(t.schema.Settings["encoding"]).forTable(table)}
+	w := &rowWriter{table: table, encode: t.encoder(table), decode: nativeDecoder(t.schema.Settings["encoding"]).decoderFor(t.schema, table)}
 	var err error
 	if op == database.Insert {
-		w.insert, err = t.c.Prepare(insertRow(table))
+		w.insert, err = t.c.Prepare(insertRows(table, 1))
 		return w, err
 	}
 	rowid, err := t.rowidOf(table)
@@ -229,7 +231,12 @@ func (w *rowWriter) close() {
 
 func (w *rowWriter) do(image []byte) error {
 	if w.insert != nil {
-		return w.encode.insert(w.insert, image)
+		w.insert.Rewind()
+		if err := w.encode.bindRow(w.insert, 0, image); err != nil {
+			return err
+		}
+		_, err := w.insert.Step()
+		return err
 	}
 	if err := w.bindKey(w.find, image); err != nil {
 		return err
@@ -265,18 +272,18 @@ func (w *rowWriter) remove(image []byte) error {
 }
 
 func (w *rowWriter) bindKey(s *capi.Stmt, image []byte) error {
-	s.Reserve(len(image))
+	s.Rewind()
 	for column, row := 0, image; len(row) > 0; column++ {
 		v, rest, err := database.Next(row)
 		if err != nil {
 			return err
 		}
-		row = rest
 		if i := slices.Index(w.table.Key, column); i >= 0 {
-			if err := w.encode.bind(s, i+1, column, v); err != nil {
+			if err := w.encode.bind(s, i+1, column, v, row[:len(row)-len(rest)]); err != nil {
 				return err
 			}
 		}
+		row = rest
 	}
 	return nil
 }

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"math"
+	"os"
+	"strings"
 	"sync"
 
 	"lifeboat/internal/database"
@@ -16,14 +17,22 @@ import (
 // Target is a database that a restore fills; it implements database.Target and
 // database.Replayer. SQLite has one writer at a time, so Workers is 1 and calls wait for
 // each other.
+//
+// Until Finish the file is written without a single fsync: the rollback journal makes
+// every unit atomic when the process dies, and when the machine stops too, which the
+// file's record of the kernel's boot id tells, Begin starts again from nothing. Finish
+// makes everything durable at once. That loads about a fifth faster than WAL does where
+// an fsync is free, and several times faster where it takes milliseconds.
 type Target struct {
 	file
-	log   *slog.Logger
-	cache int64 // bytes
+	log    *slog.Logger
+	cache  int64  // bytes
+	bootID string // of the running kernel, "" if unknown
 
 	mu     sync.Mutex // one writer; guards what follows
 	c      *capi.Conn
-	schema *database.Schema
+	schema *database.Schema // nil until a restore has been begun
+	loader *loader          // of the table loaded last
 }
 
 var (
@@ -39,182 +48,137 @@ func OpenTarget(ctx context.Context, path string, o Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{file: file{path: f.path, wait: f.wait, mode: f.mode}, log: o.Log, cache: o.CacheBytes}
-	if t.c, err = t.conn(); err != nil {
-		return nil, err
-	}
-	if err := t.prepare(ctx); err != nil {
-		return nil, errors.Join(t.explain(ctx, err), t.Close())
+	t := &Target{file: file{path: f.path, wait: f.wait, mode: f.mode}, log: o.Log, cache: o.CacheBytes, bootID: bootID()}
+	if err := t.connect(ctx); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
 
-// targetTables hold the restore's own records.
-var targetTables = [...]string{
-	`CREATE TABLE lifeboat_restore (name TEXT PRIMARY KEY, value) WITHOUT ROWID`,
-	`CREATE TABLE lifeboat_units (unit TEXT PRIMARY KEY, loaded INTEGER NOT NULL) WITHOUT ROWID`,
+// bootID names the running kernel's life. Without one a restore cannot be resumed.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
-// prepare sets the connection up and reads an earlier restore's schema.
-func (t *Target) prepare(ctx context.Context) error {
+// The restore's own records. lifeboat_portable stays: it describes the values of a
+// database that came from another engine.
+const (
+	restoreTable  = `CREATE TABLE lifeboat_restore (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`
+	unitsTable    = `CREATE TABLE lifeboat_units (unit TEXT PRIMARY KEY, loaded INTEGER NOT NULL) WITHOUT ROWID`
+	portableNotes = `CREATE TABLE lifeboat_portable (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`
+)
+
+// connect opens the writer and reads what an earlier restore left.
+func (t *Target) connect(ctx context.Context) (err error) {
+	if t.c, err = t.conn(); err != nil {
+		return err
+	}
 	for _, sql := range []string{
 		"PRAGMA foreign_keys = OFF",
 		"PRAGMA ignore_check_constraints = ON",
 		fmt.Sprintf("PRAGMA cache_size = -%d", t.cache/1024),
-		"PRAGMA synchronous = NORMAL",
+		"PRAGMA synchronous = FULL",
 	} {
 		if err := t.c.Exec(sql); err != nil {
-			return err
+			return t.explain(ctx, err)
 		}
 	}
 	if err := t.c.EnableTriggers(false); err != nil {
 		return err
 	}
-	return t.retry(ctx, func() error {
-		json, ok, err := t.record("schema")
-		if err == nil && ok {
-			t.schema, err = database.DecodeSchema([]byte(json))
+	return t.explain(ctx, t.retry(ctx, t.readSchema))
+}
+
+func (t *Target) readSchema() error {
+	for _, table := range []string{"lifeboat_restore", "lifeboat_portable"} {
+		json, ok, err := t.record(table, "schema")
+		if err != nil {
+			return err
 		}
-		return err
-	})
+		if ok {
+			t.schema, err = database.DecodeSchema([]byte(json))
+			return err
+		}
+	}
+	return nil
 }
 
 // record reads one of the restore's own records; ok is false if there is none.
-func (t *Target) record(name string) (value string, ok bool, err error) {
-	var has bool
-	err = t.c.Query("SELECT 1 FROM sqlite_schema WHERE name = 'lifeboat_restore'", func(*capi.Stmt) error { has = true; return nil })
+func (t *Target) record(table, name string) (value string, ok bool, err error) {
+	has, err := hasTable(t.c, table)
 	if err != nil || !has {
 		return "", false, err
 	}
-	err = t.c.Query("SELECT value FROM lifeboat_restore WHERE name = ?", func(s *capi.Stmt) error {
+	err = t.c.Query("SELECT value FROM "+table+" WHERE name = ?", func(s *capi.Stmt) error {
 		value, ok = s.Text(0), true
 		return nil
 	}, name)
 	return value, ok, err
 }
 
-func (t *Target) setRecord(name, value string) error {
-	return t.c.Exec("INSERT OR REPLACE INTO lifeboat_restore VALUES (?, ?)", name, value)
+func hasTable(c *capi.Conn, name string) (has bool, err error) {
+	err = c.Query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", func(*capi.Stmt) error {
+		has = true
+		return nil
+	}, name)
+	return has, err
+}
+
+func (t *Target) setRecord(table, name, value string) error {
+	return t.c.Exec("INSERT OR REPLACE INTO "+table+" VALUES (?, ?)", name, value)
 }
 
 // Close ends use of the target; what was committed stays.
 func (t *Target) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err := t.close()
-	if t.c != nil {
-		err = errors.Join(err, t.c.Close())
-		t.c = nil
+	return errors.Join(t.disconnect(), t.close())
+}
+
+func (t *Target) disconnect() error {
+	var errs []error
+	if t.loader != nil {
+		errs = append(errs, t.loader.close())
 	}
-	return err
+	if t.c != nil {
+		errs = append(errs, t.c.Close())
+	}
+	t.loader, t.c = nil, nil
+	return errors.Join(errs...)
+}
+
+// lock takes the writer, if the target is open.
+func (t *Target) lock() error {
+	t.mu.Lock()
+	if t.c == nil {
+		t.mu.Unlock()
+		return fmt.Errorf("%s: %w", t.path, errClosed)
+	}
+	return nil
 }
 
 // transact runs fn in one write transaction on the target's writer.
 func (t *Target) transact(ctx context.Context, fn func() error) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c == nil {
-		return fmt.Errorf("%s: %w", t.path, errClosed)
+	if err := t.lock(); err != nil {
+		return err
 	}
+	defer t.mu.Unlock()
 	return t.write(ctx, t.c, fn)
-}
-
-// Begin implements database.Target.
-func (t *Target) Begin(ctx context.Context, plan string, schema *database.Schema) error {
-	if err := t.format(ctx, schema); err != nil {
-		return err
-	}
-	return t.transact(ctx, func() error {
-		known, resumed, err := t.record("plan")
-		if err != nil {
-			return err
-		}
-		if resumed {
-			return t.resume(known, plan)
-		}
-		objects, err := readObjects(t.c)
-		if err != nil {
-			return err
-		}
-		if len(objects) > 0 {
-			return fmt.Errorf("%s: %w: it has %s %s; restore into a new file", t.path, database.ErrNotEmpty, objects[0].kind, quote(objects[0].name))
-		}
-		return t.create(plan, schema)
-	})
-}
-
-func (t *Target) resume(known, plan string) error {
-	if known != plan {
-		return fmt.Errorf("%s: %w: it holds another restore (%s); restore into a new file, or finish that one", t.path, database.ErrNotEmpty, known)
-	}
-	return nil
-}
-
-// format sets what must be set before the first table exists. It does nothing to a
-// database that has one.
-func (t *Target) format(ctx context.Context, schema *database.Schema) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c == nil {
-		return fmt.Errorf("%s: %w", t.path, errClosed)
-	}
-	return t.explain(ctx, t.retry(ctx, func() error {
-		objects, err := readObjects(t.c)
-		if err != nil || len(objects) > 0 {
-			return err
-		}
-		if schema.Engine == "sqlite" {
-			for _, name := range []string{"page_size", "encoding", "auto_vacuum"} {
-				if value, ok := schema.Settings[name]; ok {
-					if err := t.c.Exec("PRAGMA " + name + " = " + literal(value)); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		return t.c.Exec("PRAGMA journal_mode = WAL")
-	}))
-}
-
-func (t *Target) create(plan string, schema *database.Schema) error {
-	json, err := schema.Encode()
-	if err != nil {
-		return err
-	}
-	own, err := database.DecodeSchema(json) // a copy that is sealed and nobody else changes
-	if err != nil {
-		return err
-	}
-	for _, sql := range targetTables {
-		if err := t.c.Exec(sql); err != nil {
-			return err
-		}
-	}
-	for i := range own.Tables {
-		if err := t.c.Exec(createTable(own, &own.Tables[i])); err != nil {
-			return fmt.Errorf("create table %s: %w", own.Tables[i].Name, err)
-		}
-	}
-	if err := t.setRecord("schema", string(json)); err != nil {
-		return err
-	}
-	if err := t.setRecord("plan", plan); err != nil {
-		return err
-	}
-	t.schema = own
-	return nil
 }
 
 // Loaded implements database.Target.
 func (t *Target) Loaded(ctx context.Context) (map[string]int64, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c == nil {
-		return nil, fmt.Errorf("%s: %w", t.path, errClosed)
+	if err := t.lock(); err != nil {
+		return nil, err
 	}
+	defer t.mu.Unlock()
 	units := map[string]int64{}
 	err := t.retry(ctx, func() error {
-		if _, ok, err := t.record("plan"); err != nil || !ok {
+		if has, err := hasTable(t.c, "lifeboat_units"); err != nil || !has {
 			return err
 		}
 		return t.c.Query("SELECT unit, loaded FROM lifeboat_units", func(s *capi.Stmt) error {
@@ -228,19 +192,19 @@ func (t *Target) Loaded(ctx context.Context) (map[string]int64, error) {
 // Workers implements database.Target.
 func (t *Target) Workers() int { return 1 }
 
-// Load implements database.Target.
+var errNotBegun = errors.New("no restore has been begun in this database")
+
+// Load implements database.Target. rows runs inside the transaction and may use this
+// target for nothing else.
 func (t *Target) Load(ctx context.Context, unit string, table *database.Table, rows iter.Seq2[[]byte, error]) (int64, error) {
 	var n int64
 	err := t.transact(ctx, func() (err error) {
-		if t.schema == nil || t.schema.Table(table.Name) == nil {
-			return fmt.Errorf("table %s is not part of the restore that was begun", table.Name)
-		}
-		if n, err = t.load(ctx, t.schema.Table(table.Name), rows); err != nil {
+		if n, err = t.load(ctx, table.Name, rows); err != nil {
 			return err
 		}
 		err = t.c.Exec("INSERT INTO lifeboat_units VALUES (?, ?)", unit, n)
 		if capi.Code(err) == capi.Constraint {
-			return fmt.Errorf("unit %s was loaded before", unit)
+			return fmt.Errorf("the unit was loaded before")
 		}
 		return err
 	})
@@ -250,50 +214,64 @@ func (t *Target) Load(ctx context.Context, unit string, table *database.Table, r
 	return n, nil
 }
 
-func (t *Target) load(ctx context.Context, table *database.Table, rows iter.Seq2[[]byte, error]) (n int64, err error) {
-	s, err := t.c.Prepare(insertRow(table))
-	if err != nil {
-		return 0, err
+func (t *Target) load(ctx context.Context, name string, rows iter.Seq2[[]byte, error]) (int64, error) {
+	if has, err := hasTable(t.c, "lifeboat_units"); err != nil || !has || t.schema == nil {
+		return 0, errors.Join(errNotBegun, err)
 	}
-	defer s.Close()
-	encode := t.encoder(table)
-	for row, err := range rows {
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-		if err == nil {
-			err = encode.insert(s, row)
-		}
-		if err != nil {
+	table := t.schema.Table(name)
+	if table == nil {
+		return 0, errors.New("the restore that was begun has no such table")
+	}
+	if t.loader != nil && t.loader.table != table {
+		if err := t.loader.close(); err != nil {
 			return 0, err
 		}
-		n++
+		t.loader = nil
 	}
-	return n, nil
+	if t.loader == nil {
+		var err error
+		if t.loader, err = t.newLoader(table); err != nil {
+			return 0, err
+		}
+	}
+	return t.loader.load(ctx, rows)
 }
 
-// View implements database.Target.
+// View implements database.Target. Its schema is what the database holds now; that of
+// another engine is the one that was given to Begin.
 func (t *Target) View(ctx context.Context) (database.View, error) {
+	t.mu.Lock()
+	schema := t.schema
+	t.mu.Unlock()
 	c, err := t.conn()
 	if err != nil {
 		return nil, err
 	}
+	v := &view{f: &t.file, c: c, target: true, schema: schema}
 	if err := t.snapshot(ctx, c); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.schema == nil {
-		return nil, errors.Join(fmt.Errorf("%s: no restore has been begun in it", t.path), c.Close())
+	if !isPortable(schema) {
+		cat, err := readCatalog(c)
+		if err != nil {
+			return nil, errors.Join(t.explain(ctx, err), c.Close())
+		}
+		v.schema = cat.schema
 	}
-	return &view{f: &t.file, c: c, schema: t.schema, installed: t.schema, lastID: math.MinInt64,
-		decode: nativeDecoder(t.schema.Settings["encoding"])}, nil
+	v.decode = nativeDecoder(v.schema.Settings["encoding"])
+	return v, nil
 }
 
 // ForgetProgress implements database.Target. A restore from another engine keeps the
 // description of its tables, without which nobody could read its values.
 func (t *Target) ForgetProgress(ctx context.Context) error {
 	return t.transact(ctx, func() error {
+		if t.loader != nil {
+			if err := t.loader.close(); err != nil {
+				return err
+			}
+			t.loader = nil
+		}
 		for _, name := range []string{"lifeboat_units", "lifeboat_restore", "lifeboat_position"} {
 			if err := t.c.Exec("DROP TABLE IF EXISTS " + name); err != nil {
 				return err

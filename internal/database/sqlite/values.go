@@ -12,6 +12,7 @@ import (
 // decoder turns the columns of a statement into a canonical row.
 type decoder struct {
 	utf16 utf16Order // how the file keeps text
+	forms []form     // of a table that came from another engine
 }
 
 // utf16Order is the byte order of a file that keeps text as UTF-16, else notUTF16.
@@ -26,17 +27,18 @@ const (
 func nativeDecoder(encoding string) decoder {
 	switch encoding {
 	case "UTF-16le":
-		return decoder{littleEndian}
+		return decoder{utf16: littleEndian}
 	case "UTF-16be":
-		return decoder{bigEndian}
+		return decoder{utf16: bigEndian}
 	}
 	return decoder{}
 }
 
-func (d decoder) forTable(*database.Table) decoder { return d }
-
 // row appends n columns of the statement's row, from column `from`, by storage class.
 func (d decoder) row(dst []byte, s *capi.Stmt, from, n int) ([]byte, error) {
+	if d.forms != nil {
+		return d.portableRow(dst, s, from, n)
+	}
 	for i := from; i < from+n; i++ {
 		switch kind := s.Kind(i); kind {
 		case capi.Null:
@@ -58,6 +60,16 @@ func (d decoder) row(dst []byte, s *capi.Stmt, from, n int) ([]byte, error) {
 			dst = database.AppendBytes(dst, s.Bytes(i))
 		default:
 			return dst, fmt.Errorf("column %d: unknown storage class %d", i-from+1, kind)
+		}
+	}
+	return dst, nil
+}
+
+func (d decoder) portableRow(dst []byte, s *capi.Stmt, from, n int) ([]byte, error) {
+	for i := range n {
+		var err error
+		if dst, err = d.forms[i].read(dst, s, from+i); err != nil {
+			return dst, fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
 	return dst, nil

@@ -31,6 +31,7 @@ type view struct {
 	shapes    map[int64]shape
 	lastID    int64 // changes after it are of a later generation
 	old       bool  // an earlier generation's changes are pending
+	target    bool  // of a restore: no changes
 	decode    decoder
 }
 
@@ -152,6 +153,12 @@ func sameSettings(a, b map[string]string) bool {
 func (v *view) Schema() *database.Schema    { return v.schema }
 func (v *view) Installed() *database.Schema { return v.installed }
 
+// decoderFor decodes rows of a table as this database stores them.
+func (d decoder) decoderFor(s *database.Schema, t *database.Table) decoder {
+	d.forms = formsOf(s, t)
+	return d
+}
+
 // Close ends the view and gives its connection back.
 func (v *view) Close() error {
 	if v.c == nil {
@@ -172,6 +179,9 @@ func (v *view) Changes(ctx context.Context) iter.Seq2[database.Captured, error] 
 }
 
 func (v *view) changes(ctx context.Context, yield func(database.Captured, error) bool) error {
+	if v.target {
+		return nil
+	}
 	if v.installed == nil {
 		return fmt.Errorf("%s: %w", v.f.path, database.ErrNotInstalled)
 	}
@@ -243,7 +253,7 @@ func (v *view) rows(ctx context.Context, t *database.Table, yield func([]byte, e
 	}
 	defer s.Close()
 	defer watch(ctx, v.c)()
-	decode := v.decode.forTable(t)
+	decode := v.decode.decoderFor(v.schema, t)
 	var row []byte
 	for {
 		more, err := s.Step()
@@ -287,9 +297,12 @@ func (v *view) RowCount(_ context.Context, t *database.Table) int64 {
 
 // Counters implements database.View: what sqlite_sequence holds, by table.
 func (v *view) Counters(ctx context.Context) (map[string]int64, error) {
+	if isPortable(v.schema) {
+		counters, err := portableCounters(v.c)
+		return counters, v.f.explain(ctx, err)
+	}
 	counters := map[string]int64{}
-	var has bool
-	err := v.c.Query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", func(*capi.Stmt) error { has = true; return nil })
+	has, err := hasTable(v.c, "sqlite_sequence")
 	if err != nil || !has {
 		return counters, v.f.explain(ctx, err)
 	}

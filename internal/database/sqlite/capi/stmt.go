@@ -1,6 +1,7 @@
 package capi
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -27,10 +28,15 @@ type Stmt struct {
 	p    uintptr
 	busy bool // stepped and not reset
 
-	buf    uintptr // bound text and blobs, so that SQLite need not copy them
-	bufCap int
-	bufLen int
+	// Bound texts and blobs are copied here once, so that SQLite need not copy them
+	// and none of Go's memory is handed out.
+	block uintptr   // of blockSize bytes, 0 until needed
+	used  int       // of block
+	extra []uintptr // blocks of their own for what does not fit
 }
+
+// blockSize holds the values of a batch of ordinary rows, in bytes.
+const blockSize = 64 << 10
 
 // Prepare compiles one statement to be used many times. What follows it must be blank.
 func (c *Conn) Prepare(sql string) (*Stmt, error) {
@@ -73,9 +79,10 @@ func (s *Stmt) Close() error {
 		sqlite3.Xsqlite3_finalize(s.c.tls, s.p)
 		s.p = 0
 	}
-	if s.buf != 0 {
-		libc.Xfree(s.c.tls, s.buf)
-		s.buf, s.bufCap, s.bufLen = 0, 0, 0
+	s.Rewind()
+	if s.block != 0 {
+		libc.Xfree(s.c.tls, s.block)
+		s.block = 0
 	}
 	return nil
 }
@@ -125,16 +132,7 @@ func (s *Stmt) Reset() {
 
 // Bind binds parameters 1, 2, … to nil, int, int64, float64, string or []byte values.
 func (s *Stmt) Bind(args ...any) error {
-	n := 0
-	for _, a := range args {
-		switch v := a.(type) {
-		case string:
-			n += len(v)
-		case []byte:
-			n += len(v)
-		}
-	}
-	s.Reserve(n)
+	s.Rewind()
 	for i, a := range args {
 		var err error
 		switch v := a.(type) {
@@ -160,37 +158,41 @@ func (s *Stmt) Bind(args ...any) error {
 	return nil
 }
 
-// Reserve empties the statement's memory for texts and blobs and makes room for n
-// bytes: call it before the first BindText or BindBlob of a row, with at least the sum
-// of their lengths. What was bound before must be bound again.
-func (s *Stmt) Reserve(n int) {
+// Rewind resets the statement and takes back the memory of bound texts and blobs: call
+// it before binding the next row, and bind every parameter again.
+func (s *Stmt) Rewind() {
 	s.Reset()
-	n++ // an empty text or blob needs an address too
-	s.bufLen = 0
-	if n <= s.bufCap {
-		return
+	s.used = 0
+	for _, p := range s.extra {
+		libc.Xfree(s.c.tls, p)
 	}
-	if s.buf != 0 {
-		libc.Xfree(s.c.tls, s.buf)
-	}
-	s.bufCap = n + n/2 + 64
-	s.buf = libc.Xmalloc(s.c.tls, libc.Tsize_t(s.bufCap))
-	if s.buf == 0 {
-		s.bufCap = 0
-	}
+	s.extra = s.extra[:0]
 }
 
+// store copies b to C memory that stays until Rewind. An empty b has an address too:
+// without one SQLite would take it for NULL.
 func (s *Stmt) store(b []byte) (uintptr, error) {
-	if s.bufLen+len(b) >= s.bufCap {
-		return 0, fmt.Errorf("no memory reserved for a value of %d bytes", len(b))
+	if s.block == 0 {
+		if s.block = libc.Xmalloc(s.c.tls, blockSize); s.block == 0 {
+			return 0, errNoMemory
+		}
 	}
-	p := s.buf + uintptr(s.bufLen)
+	p := s.block + uintptr(s.used)
+	if len(b) > blockSize-1-s.used {
+		if p = libc.Xmalloc(s.c.tls, libc.Tsize_t(len(b))); p == 0 {
+			return 0, errNoMemory
+		}
+		s.extra = append(s.extra, p)
+	} else {
+		s.used += len(b)
+	}
 	if len(b) > 0 {
 		copy(unsafe.Slice((*byte)(pointer(p)), len(b)), b)
 	}
-	s.bufLen += len(b)
 	return p, nil
 }
+
+var errNoMemory = errors.New("out of memory outside of Go's heap")
 
 func (s *Stmt) check(rc int32) error {
 	if rc != sqlite3.SQLITE_OK {
@@ -214,7 +216,7 @@ func (s *Stmt) BindFloat(i int, v float64) error {
 	return s.check(sqlite3.Xsqlite3_bind_double(s.c.tls, s.p, int32(i), v))
 }
 
-// BindText binds a TEXT of any bytes, in memory made by Reserve.
+// BindText binds a TEXT of any bytes, copied.
 func (s *Stmt) BindText(i int, b []byte) error {
 	p, err := s.store(b)
 	if err != nil {
@@ -223,7 +225,7 @@ func (s *Stmt) BindText(i int, b []byte) error {
 	return s.check(sqlite3.Xsqlite3_bind_text(s.c.tls, s.p, int32(i), p, int32(len(b)), 0))
 }
 
-// BindBlob binds a BLOB, in memory made by Reserve.
+// BindBlob binds a BLOB, copied.
 func (s *Stmt) BindBlob(i int, b []byte) error {
 	p, err := s.store(b)
 	if err != nil {
