@@ -1,0 +1,274 @@
+package restore
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zeebo/xxh3"
+
+	"lifeboat/internal/database"
+)
+
+// Net is the sum of many changes: what is left of each key when inserts and deletes of
+// equal rows have cancelled out. A sum does not depend on the order of its terms, so
+// changes may be added from many goroutines, segments in any order, and sums of parts
+// may be added up later: that is how it stays within its memory, by writing sorted
+// partial sums to disk.
+//
+// Rows count as equal when their 128-bit hashes under a random, secret seed are: nobody
+// can prepare two rows that collide.
+type Net struct {
+	cfg    NetConfig
+	index  map[string]int
+	seed   uint64
+	shards []shard
+
+	// gate: adding needs it shared, spilling alone.
+	gate  sync.RWMutex
+	used  atomic.Int64
+	runs  []*run
+	items []item // what is in memory, in order, once sorted
+	sum   NetSummary
+
+	identity []identity
+}
+
+// NetConfig says what a Net adds up.
+type NetConfig struct {
+	Schema *database.Schema // sealed
+	// Hashed lists, by table, whether its groups come in order of a hash of the key, for
+	// lookups, instead of key order.
+	Hashed []bool
+	// Memory is how many bytes it may hold before it spills to disk.
+	Memory int64
+	// TempDir is where spilled runs go; empty: the system's folder for such files.
+	TempDir string
+	// KeepMinus keeps the rows that are taken away, not only their hashes. A delta needs
+	// them; a merge has them in the base.
+	KeepMinus bool
+}
+
+// NetSummary counts what went through a Net.
+type NetSummary struct {
+	Changes int64 `json:"changes"` // added
+	Spills  int   `json:"spills"`  // runs written to disk
+	Spilled int64 `json:"spilled"` // bytes of them
+}
+
+// identity finds the largest value that an identity column was given.
+type identity struct {
+	column int // -1: the table has none
+	mu     sync.Mutex
+	max    int64
+	seen   bool
+}
+
+// shardBits: 64 shards keep two goroutines out of each other's way and a shard's table
+// near the size of a processor's cache.
+const shardBits = 6
+
+// NewNet returns an empty sum.
+func NewNet(cfg NetConfig) (*Net, error) {
+	var seed [8]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("draw a seed: %w", err)
+	}
+	n := &Net{
+		cfg: cfg, seed: binary.NativeEndian.Uint64(seed[:]), index: make(map[string]int, len(cfg.Schema.Tables)),
+		shards: make([]shard, 1<<shardBits), identity: make([]identity, len(cfg.Schema.Tables)),
+	}
+	if cfg.Hashed == nil {
+		n.cfg.Hashed = make([]bool, len(cfg.Schema.Tables))
+	}
+	for i := range cfg.Schema.Tables {
+		t := &cfg.Schema.Tables[i]
+		n.index[t.Name] = i
+		n.identity[i].column = -1
+		for c := range t.Columns {
+			if t.Columns[c].Identity {
+				n.identity[i].column = c
+			}
+		}
+	}
+	return n, nil
+}
+
+// Table returns the position of a table in the schema; ok is false if it is not there.
+func (n *Net) Table(name string) (i int, ok bool) { i, ok = n.index[name]; return i, ok }
+
+// change is one term on its way to its shard.
+type change struct {
+	key, hash xxh3.Uint128
+	row       []byte
+	table     uint32
+	op        database.Op
+}
+
+// batchLen is how many changes go to a shard at once: enough to pay for the lock.
+const batchLen = 256
+
+// Batch collects changes for one goroutine. Rows must stay as they are until Flush.
+type Batch struct {
+	net     *Net
+	key     []byte
+	pending [1 << shardBits][]change
+	max     []int64
+	seen    []bool
+	count   int64
+}
+
+// Batch returns an empty batch.
+func (n *Net) Batch() *Batch {
+	return &Batch{net: n, max: make([]int64, len(n.identity)), seen: make([]bool, len(n.identity))}
+}
+
+// Add adds one change of the table at that position of the schema.
+func (b *Batch) Add(table int, op database.Op, row []byte) error {
+	n := b.net
+	key, err := n.cfg.Schema.Tables[table].AppendKey(b.key[:0], row)
+	if err != nil {
+		return err
+	}
+	b.key = key
+	if op == database.Insert && n.identity[table].column >= 0 {
+		if err := b.number(table, row); err != nil {
+			return err
+		}
+	}
+	c := change{
+		key:  xxh3.Hash128Seed(key, n.seed+uint64(table)),
+		hash: xxh3.Hash128Seed(row, n.seed), row: row, table: uint32(table), op: op,
+	}
+	b.count++
+	shard := c.key.Hi >> (64 - shardBits)
+	b.pending[shard] = append(b.pending[shard], c)
+	if len(b.pending[shard]) >= batchLen {
+		return b.flush(int(shard))
+	}
+	return nil
+}
+
+func (b *Batch) number(table int, row []byte) error {
+	for range b.net.identity[table].column {
+		var err error
+		if _, row, err = database.Next(row); err != nil {
+			return err
+		}
+	}
+	v, _, err := database.Next(row)
+	if err != nil {
+		return err
+	}
+	if v.Tag == database.TagInt && (!b.seen[table] || v.Int > b.max[table]) {
+		b.max[table], b.seen[table] = v.Int, true
+	}
+	return nil
+}
+
+func (b *Batch) flush(shard int) error {
+	n := b.net
+	n.gate.RLock()
+	n.used.Add(n.shards[shard].addAll(b.pending[shard], n.cfg.KeepMinus))
+	n.gate.RUnlock()
+	clear(b.pending[shard])
+	b.pending[shard] = b.pending[shard][:0]
+	if n.used.Load() > n.cfg.Memory {
+		return n.spill(false)
+	}
+	return nil
+}
+
+// Flush adds what is pending; the rows may then be reused.
+func (b *Batch) Flush() error {
+	for i := range b.pending {
+		if len(b.pending[i]) > 0 {
+			if err := b.flush(i); err != nil {
+				return err
+			}
+		}
+	}
+	n := b.net
+	for i := range b.max {
+		if b.seen[i] {
+			n.identity[i].note(b.max[i])
+		}
+	}
+	n.gate.Lock()
+	n.sum.Changes += b.count
+	n.gate.Unlock()
+	clear(b.seen)
+	b.count = 0
+	return nil
+}
+
+func (id *identity) note(v int64) {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if !id.seen || v > id.max {
+		id.max, id.seen = v, true
+	}
+}
+
+// Summary returns counts so far.
+func (n *Net) Summary() NetSummary {
+	n.gate.RLock()
+	defer n.gate.RUnlock()
+	return n.sum
+}
+
+// Identities returns, by table name, the largest value inserted into its identity column
+// by any change, also one that was cancelled: it must not be handed out again.
+func (n *Net) Identities() map[string]int64 {
+	values := make(map[string]int64)
+	for i := range n.identity {
+		id := &n.identity[i]
+		id.mu.Lock()
+		if id.seen {
+			values[n.cfg.Schema.Tables[i].Name] = id.max
+		}
+		id.mu.Unlock()
+	}
+	return values
+}
+
+// spill writes everything to a sorted run and forgets it, unless another goroutine just
+// did. It waits for all adding to pause.
+func (n *Net) spill(all bool) error {
+	n.gate.Lock()
+	defer n.gate.Unlock()
+	if !all && n.used.Load() <= n.cfg.Memory {
+		return nil
+	}
+	r, err := n.writeRun()
+	if err != nil {
+		return fmt.Errorf("spill net changes to disk: %w", err)
+	}
+	if r != nil {
+		n.runs = append(n.runs, r)
+		n.sum.Spills++
+		n.sum.Spilled += r.size
+	}
+	for i := range n.shards {
+		n.shards[i] = shard{}
+	}
+	n.items = nil
+	n.used.Store(0)
+	return nil
+}
+
+// Close removes what was spilled.
+func (n *Net) Close() error {
+	n.gate.Lock()
+	defer n.gate.Unlock()
+	var first error
+	for _, r := range n.runs {
+		if err := r.close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	n.runs, n.shards = nil, nil
+	return first
+}

@@ -1,0 +1,73 @@
+package restore
+
+import (
+	"math"
+	"slices"
+
+	"lifeboat/eventlog"
+)
+
+// Range is a set of consecutive restore points, both ends inclusive.
+type Range struct {
+	From Point `json:"from"`
+	To   Point `json:"to"`
+}
+
+// Window returns every restore point that the inventory proves, as ranges in order. It
+// is complete after SurveyAll.
+func (inv *Inventory) Window() []Range {
+	var ranges []Range
+	for _, tip := range inv.Snapshots { // in order of their Seq
+		if _, ok := inv.chain(tip); !ok {
+			continue
+		}
+		if run, ok := inv.after(tip.Position); !ok || off(run) {
+			continue
+		}
+		r, _ := inv.reach(tip, AtSeq(math.MaxUint64))
+		from := Point{Seq: tip.Position.Seq, Time: tip.Position.Time}
+		if n := len(ranges); n > 0 && from.Seq <= ranges[n-1].To.Seq+1 {
+			if r.point.Seq > ranges[n-1].To.Seq {
+				ranges[n-1].To = r.point
+			}
+			continue
+		}
+		ranges = append(ranges, Range{From: from, To: r.point})
+	}
+	return ranges
+}
+
+// off tells whether a snapshot's position could not be found on the log at all: it was
+// taken by a writer whose last segments did not survive.
+func off(run stretch) bool { return len(run.infos) == 0 && run.broken != "" }
+
+// Contains tells whether the Seq is a restore point.
+func Contains(window []Range, seq eventlog.Seq) bool {
+	return slices.ContainsFunc(window, func(r Range) bool { return r.From.Seq <= seq && seq <= r.To.Seq })
+}
+
+// nearest returns the restore points closest to a target that is not one.
+func (inv *Inventory) nearest(target Target) (before, after *Point) {
+	beyond := func(p Point) bool {
+		switch target.kind {
+		case atSeq:
+			return p.Seq > target.seq
+		case atTime:
+			return p.Time.After(target.time)
+		default:
+			return false
+		}
+	}
+	for _, r := range inv.Window() {
+		if !beyond(r.To) {
+			before = &r.To
+		} else if !beyond(r.From) {
+			before = &r.From
+		}
+		if beyond(r.From) {
+			after = &r.From
+			break
+		}
+	}
+	return before, after
+}
