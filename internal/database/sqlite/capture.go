@@ -25,6 +25,10 @@ var captureTables = [...]string{
 	`CREATE TABLE lifeboat_shapes (shape INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, width INTEGER NOT NULL)`,
 	`CREATE TABLE lifeboat_changes (change_id INTEGER PRIMARY KEY, shape INTEGER NOT NULL, tx INTEGER, at REAL, op TEXT NOT NULL)`,
 	`CREATE TABLE lifeboat_candidates (shape INTEGER NOT NULL, rid INTEGER)`,
+	// Change ids begin at the microseconds since 1970, not at 1: the log remembers ids that
+	// it has taken, and must not take those of another installation (before a Remove, or
+	// in the database that this one was restored from) for changes it has already.
+	`INSERT INTO lifeboat_changes (change_id, shape, op) VALUES (CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER), 0, '-')`,
 }
 
 // shape is what rows of one version of one table look like in lifeboat_changes.
