@@ -120,7 +120,7 @@ func clusterArgs(a *Args) *native.ManagedClusterArgs {
 		Identity: &native.ClusterIdentity{
 			Type: pulumi.String("UserAssigned"), UserAssignedIdentities: pulumi.StringArray{a.ControlPlane.ID()},
 		},
-		IdentityProfile: map[string]native.KubeletIdentity{"kubeletidentity": {
+		IdentityProfile: native.KubeletIdentityMap{"kubeletidentity": {
 			ResourceID: a.Kubelet.ID().ToStringOutput(), ClientID: a.Kubelet.ClientID, ObjectID: a.Kubelet.PrincipalID,
 		}},
 		AADProfile: &native.AADProfile{
@@ -130,7 +130,7 @@ func clusterArgs(a *Args) *native.ManagedClusterArgs {
 		APIServerAccess: &native.APIServerAccess{
 			EnablePrivateCluster: pulumi.Bool(true), PrivateDNSZone: pulumi.String("system"), RunCommandDisabled: pulumi.Bool(true),
 		},
-		AgentPoolProfiles: []native.AgentPoolProfile{systemPool(a)},
+		AgentPoolProfiles: native.AgentPoolProfileArray{systemPool(a)},
 		NetworkProfile: &native.ClusterNetwork{
 			NetworkPlugin: pulumi.String("azure"), NetworkPluginMode: pulumi.String("overlay"),
 			NetworkPolicy: pulumi.String("cilium"), NetworkDataplane: pulumi.String("cilium"),
@@ -154,8 +154,8 @@ func clusterArgs(a *Args) *native.ManagedClusterArgs {
 	}
 }
 
-func addons(a *Args) map[string]native.Addon {
-	return map[string]native.Addon{
+func addons(a *Args) native.AddonMap {
+	return native.AddonMap{
 		"omsagent": {Enabled: pulumi.Bool(true), Config: pulumi.StringMap{
 			"logAnalyticsWorkspaceResourceID": a.WorkspaceID, "useAADAuth": pulumi.String("true"),
 		}},

@@ -68,16 +68,27 @@ type MaintenanceWindow struct {
 	Schedule      *Schedule          `pulumi:"schedule" need:"yes"`
 }
 
+// ElementType tells the engine the resolved form.
+func (MaintenanceWindow) ElementType() reflect.Type {
+	return plain(reflect.TypeFor[MaintenanceWindow]())
+}
+
 // Schedule is how it repeats.
 type Schedule struct {
 	Weekly *Weekly `pulumi:"weekly"`
 }
+
+// ElementType tells the engine the resolved form.
+func (Schedule) ElementType() reflect.Type { return plain(reflect.TypeFor[Schedule]()) }
 
 // Weekly is every so many weeks on a day.
 type Weekly struct {
 	DayOfWeek     pulumi.StringInput `pulumi:"dayOfWeek" need:"yes"`
 	IntervalWeeks pulumi.IntInput    `pulumi:"intervalWeeks" need:"yes"`
 }
+
+// ElementType tells the engine the resolved form.
+func (Weekly) ElementType() reflect.Type { return plain(reflect.TypeFor[Weekly]()) }
 
 // ElementType tells the engine the resolved form.
 func (MaintenanceConfigurationArgs) ElementType() reflect.Type {

@@ -1,0 +1,118 @@
+package inventory_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lifeboat/stacks/inventory"
+	"lifeboat/stacks/program"
+	"lifeboat/stacks/settings"
+	"lifeboat/stacks/stackfile"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing")
+
+// primary is the committed configuration of the primary.
+func primary(t *testing.T) *settings.Settings {
+	t.Helper()
+	s, err := stackfile.Read(filepath.Join("..", "..", "Pulumi.primary.yaml"))
+	require.NoError(t, err)
+	return s
+}
+
+// cases are the stacks that the golden files record.
+func cases(t *testing.T) map[string]*settings.Settings {
+	t.Helper()
+	p := primary(t)
+	dr, err := p.ForRole(settings.DR)
+	require.NoError(t, err)
+	derive := func(run settings.FailoverRun, kind settings.DatabaseKind) *settings.Settings {
+		base := *p
+		base.Role, base.Database.Kind = settings.DR, kind
+		s, err := base.ForFailover(run)
+		require.NoError(t, err)
+		return s
+	}
+	return map[string]*settings.Settings{
+		"primary":         p,
+		"dr":              dr,
+		"failover":        derive(settings.FailoverRun{ID: "f1", Deploy: true, Live: true}, settings.AzureSQL),
+		"drill":           derive(settings.FailoverRun{ID: "d1", Drill: true, Deploy: true}, settings.AzureSQL),
+		"drill-container": derive(settings.FailoverRun{ID: "d2", Drill: true, Deploy: true}, settings.Container),
+	}
+}
+
+const password = "Correct-Horse-9"
+
+func TestGoldenInputs(t *testing.T) {
+	t.Parallel()
+	for name, s := range cases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secrets := map[string]string{}
+			if s.Database.Kind == settings.Container {
+				secrets[program.PasswordKey] = password
+			}
+			made, err := inventory.Of(s, secrets)
+			require.NoError(t, err)
+			var b bytes.Buffer
+			e := json.NewEncoder(&b)
+			e.SetEscapeHTML(false)
+			e.SetIndent("", " ")
+			require.NoError(t, e.Encode(made))
+			require.NotContains(t, b.String(), password, "a secret reached the inventory unmasked")
+			path := filepath.Join("testdata", "v1", name+".json")
+			if *update {
+				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+				require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+			}
+			want, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, string(want), b.String(), "run go test ./stacks/inventory -update and review the difference")
+		})
+	}
+}
+
+func TestStandingMirrorRunsNothing(t *testing.T) {
+	t.Parallel()
+	made, err := inventory.Of(cases(t)["dr"], nil)
+	require.NoError(t, err)
+	for _, r := range made {
+		for _, banned := range []string{":sql", "containerservice", "kubernetes:", ":compute"} {
+			require.NotContains(t, r.Type, banned, "the standing mirror must not run a database or a cluster: %s", r.Key())
+		}
+	}
+}
+
+func TestDrillIsIsolated(t *testing.T) {
+	t.Parallel()
+	made, err := inventory.Of(cases(t)["drill"], nil)
+	require.NoError(t, err)
+	for _, r := range made {
+		require.False(t, r.Protect, "a drill must be destroyable: %s", r.Key())
+		require.NotContains(t, r.Type, "Endpoint:Endpoint")
+		require.False(t, strings.HasSuffix(r.Type, "v20220401:Endpoint"), "a drill must never take traffic: %s", r.Key())
+		if strings.Contains(r.Type, "RoleAssignment") && strings.Contains(r.Name, "agent") {
+			require.NotContains(t, r.Name, "mirror", "a drill's agent must not write the mirror's mirror")
+		}
+	}
+}
+
+func TestSameProgramSameInventory(t *testing.T) {
+	t.Parallel()
+	s := cases(t)["primary"]
+	first, err := inventory.Of(s, nil)
+	require.NoError(t, err)
+	for range 3 {
+		again, err := inventory.Of(s, nil)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	}
+}
