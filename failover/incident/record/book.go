@@ -60,24 +60,10 @@ func New(cfg Config) (*Book, error) {
 // Policy is the one that the book holds to.
 func (b *Book) Policy() incident.Policy { return b.cfg.Policy }
 
-// Draft is what the writer of an entry says; the book adds number, link and times.
-type Draft struct {
-	Key   *signers.Key
-	Role  string         // in which the signer acts; "" = the first that may write such an entry
-	Entry incident.Entry // At zero = now
-	Files []File         // attached, by their hash
-}
-
-// File is an attachment's name and bytes.
-type File struct {
-	Name string
-	Body []byte
-}
-
 // Open starts a new incident with its first entry, a report, and names it. The entry also
 // names the last entries of all other streams, so that whoever removes the end of one of
 // them is found out.
-func (b *Book) Open(ctx context.Context, d Draft) (incident.Signed, error) {
+func (b *Book) Open(ctx context.Context, d incident.Draft) (incident.Signed, error) {
 	if d.Entry.Kind != incident.Reported {
 		return incident.Signed{}, &incident.OrderError{Kind: d.Entry.Kind, Why: "an incident opens with a report", Do: "report first"}
 	}
@@ -118,7 +104,7 @@ func (b *Book) Open(ctx context.Context, d Draft) (incident.Signed, error) {
 // work must go on; each then says what was found wrong, so that it does not vouch for it. But
 // no recovery starts, no message goes out and nothing is closed on the word of such a chain
 // (*DamagedError); two people may still break the glass.
-func (b *Book) Append(ctx context.Context, stream string, d Draft) (incident.Signed, error) {
+func (b *Book) Append(ctx context.Context, stream string, d incident.Draft) (incident.Signed, error) {
 	if err := incident.CheckStream(stream); err != nil {
 		return incident.Signed{}, err
 	}
@@ -139,7 +125,7 @@ func (b *Book) Append(ctx context.Context, stream string, d Draft) (incident.Sig
 }
 
 // write makes the next entry of a chain. ErrExists: somebody else took the number.
-func (b *Book) write(ctx context.Context, stream string, d Draft, chain *Chain) (incident.Signed, error) {
+func (b *Book) write(ctx context.Context, stream string, d incident.Draft, chain *Chain) (incident.Signed, error) {
 	next, err := b.complete(stream, d, chain)
 	if err != nil {
 		return incident.Signed{}, err
@@ -166,7 +152,7 @@ func (b *Book) write(ctx context.Context, stream string, d Draft, chain *Chain) 
 }
 
 // complete fills in what the writer does not say.
-func (b *Book) complete(stream string, d Draft, chain *Chain) (incident.Signed, error) {
+func (b *Book) complete(stream string, d incident.Draft, chain *Chain) (incident.Signed, error) {
 	if d.Key == nil {
 		return incident.Signed{}, signers.ErrNoKey
 	}
@@ -244,7 +230,7 @@ func (b *Book) permit(e incident.Signed, chain *Chain) error {
 	return nil
 }
 
-func describe(f File) (incident.Attachment, error) {
+func describe(f incident.File) (incident.Attachment, error) {
 	if len(f.Body) == 0 || len(f.Body) > maxAttachment {
 		return incident.Attachment{}, fmt.Errorf("attachment %s: %d bytes: want 1 to %d", f.Name, len(f.Body), maxAttachment)
 	}
@@ -255,7 +241,7 @@ func describe(f File) (incident.Attachment, error) {
 type kept struct {
 	entry  incident.Signed
 	object []byte
-	files  []File
+	files  []incident.File
 	direct bool // the primary holds everything before it
 }
 

@@ -20,70 +20,30 @@ import (
 // readers is how many entries are fetched at once: enough to hide a store's latency.
 const readers = 16
 
-// Problem is what is wrong with a chain.
-type Problem string
-
-// The problems. Behind and NotCompared are no damage.
-const (
-	Missing     Problem = "missing"      // removed: the numbers have a gap, or the other store has it
-	Altered     Problem = "altered"      // bytes or signature do not hold
-	Unreadable  Problem = "unreadable"   // newer format
-	Moved       Problem = "moved"        // the object holds an entry of another number or stream
-	Unlinked    Problem = "unlinked"     // it does not name the object before it
-	Forked      Problem = "forked"       // the stores hold two valid entries under one number
-	Foreign     Problem = "foreign"      // an object that is no entry and no attachment
-	Unpermitted Problem = "unpermitted"  // an entry that the policy did not allow
-	Behind      Problem = "behind"       // not copied to the primary store yet: run Sync
-	NotCompared Problem = "not compared" // the primary store could not be read
-)
-
-// Finding is one thing wrong, with what it concerns.
-type Finding struct {
-	Stream  string  `json:"stream"`
-	N       int     `json:"n"`     // entry; 0 = the stream
-	Store   string  `json:"store"` // dr or primary; "" = both
-	Problem Problem `json:"problem"`
-	Detail  string  `json:"detail"`
-}
-
-func (f Finding) String() string {
-	where := f.Stream
-	if f.N > 0 {
-		where = entryName(f.Stream, f.N)
-	}
-	if f.Store != "" {
-		where += " in the " + f.Store + " store"
-	}
-	return where + ": " + string(f.Problem) + ": " + f.Detail
-}
-
-// Damage reports whether the finding means that something is wrong, not merely late.
-func (f Finding) Damage() bool { return f.Problem != Behind && f.Problem != NotCompared }
-
 // Chain is a stream as both stores together tell it.
 type Chain struct {
 	Stream   string
 	Entries  []incident.Signed // those that verify, in order
-	Findings []Finding
+	Findings []incident.Finding
 	N        int       // the last number in use, damaged or not
 	Head     string    // digest of the object under it
 	Last     time.Time // when the last good entry was recorded
 }
 
 // Damage are the findings that mean that something is wrong.
-func (c *Chain) Damage() []Finding {
-	return slices.DeleteFunc(slices.Clone(c.Findings), func(f Finding) bool { return !f.Damage() })
+func (c *Chain) Damage() []incident.Finding {
+	return slices.DeleteFunc(slices.Clone(c.Findings), func(f incident.Finding) bool { return !f.Damage() })
 }
 
 // compared reports whether the primary store was read and holds as much.
 func (c *Chain) compared() bool {
-	return !slices.ContainsFunc(c.Findings, func(f Finding) bool { return !f.Damage() })
+	return !slices.ContainsFunc(c.Findings, func(f incident.Finding) bool { return !f.Damage() })
 }
 
 // DamagedError: the chain does not verify, and what was asked may not rest on it.
 type DamagedError struct {
 	Stream   string
-	Findings []Finding
+	Findings []incident.Finding
 }
 
 func (e *DamagedError) Error() string {
@@ -132,21 +92,21 @@ func (b *Book) Read(ctx context.Context, stream string) (*Chain, error) {
 }
 
 // hold loads the stream from each store that can be reached.
-func (b *Book) hold(ctx context.Context, stream string) ([]holding, []Finding, error) {
+func (b *Book) hold(ctx context.Context, stream string) ([]holding, []incident.Finding, error) {
 	dr, err := b.load(ctx, store{b.cfg.DR, "dr"}, stream)
 	if err != nil {
 		return nil, nil, err
 	}
 	held := []holding{dr}
 	if b.cfg.Primary == nil || b.skipPrimary() {
-		return held, []Finding{{Stream: stream, Store: "primary", Problem: NotCompared, Detail: "the store is not reachable from here"}}, nil
+		return held, []incident.Finding{{Stream: stream, Store: "primary", Problem: incident.NotCompared, Detail: "the store is not reachable from here"}}, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, b.cfg.Patience)
 	defer cancel()
 	primary, err := b.load(waiting, store{b.cfg.Primary, "primary"}, stream)
 	if err != nil {
 		b.primaryFailed()
-		return held, []Finding{{Stream: stream, Store: "primary", Problem: NotCompared, Detail: err.Error()}}, ctx.Err()
+		return held, []incident.Finding{{Stream: stream, Store: "primary", Problem: incident.NotCompared, Detail: err.Error()}}, ctx.Err()
 	}
 	return append(held, primary), nil, nil
 }
@@ -262,35 +222,35 @@ func choose(stream string, n int, held []holding) (object, bool) {
 }
 
 // inspect names what is wrong in one store, up to the last number that any store has.
-func inspect(stream string, h holding, last int, held []holding) (found []Finding) {
-	bad := func(n int, p Problem, detail string, args ...any) {
-		found = append(found, Finding{Stream: stream, N: n, Store: h.store, Problem: p, Detail: fmt.Sprintf(detail, args...)})
+func inspect(stream string, h holding, last int, held []holding) (found []incident.Finding) {
+	bad := func(n int, p incident.Problem, detail string, args ...any) {
+		found = append(found, incident.Finding{Stream: stream, N: n, Store: h.store, Problem: p, Detail: fmt.Sprintf(detail, args...)})
 	}
 	for _, name := range h.foreign {
-		bad(0, Foreign, "object %s does not belong here", name)
+		bad(0, incident.Foreign, "object %s does not belong here", name)
 	}
 	for n := 1; n <= last; n++ {
 		o, ok := h.entries[n]
 		switch {
 		case !ok && n > h.last && h.store == "primary":
-			bad(n, Behind, "not copied yet")
+			bad(n, incident.Behind, "not copied yet")
 			continue
 		case !ok && n > h.last:
-			bad(n, Missing, "only the primary store has it, but an entry is written here first: it was removed")
+			bad(n, incident.Missing, "only the primary store has it, but an entry is written here first: it was removed")
 			continue
 		case !ok:
-			bad(n, Missing, "the numbers have a gap: it was removed")
+			bad(n, incident.Missing, "the numbers have a gap: it was removed")
 			continue
 		case errors.Is(o.err, ErrNewerFormat):
-			bad(n, Unreadable, "%v", o.err)
+			bad(n, incident.Unreadable, "%v", o.err)
 		case o.err != nil:
-			bad(n, Altered, "%v", o.err)
+			bad(n, incident.Altered, "%v", o.err)
 		case !o.good(stream, n):
-			bad(n, Moved, "the object holds entry %d of %s", o.signed.Entry.N, o.signed.Entry.Stream)
+			bad(n, incident.Moved, "the object holds entry %d of %s", o.signed.Entry.N, o.signed.Entry.Stream)
 		}
 		before, there := previous(n, h, held)
 		if o.good(stream, n) && there && o.signed.Entry.Prev != before {
-			bad(n, Unlinked, "it follows an entry %.12s, but number %d is %.12s: one of the two was replaced", o.signed.Entry.Prev, n-1, before)
+			bad(n, incident.Unlinked, "it follows an entry %.12s, but number %d is %.12s: one of the two was replaced", o.signed.Entry.Prev, n-1, before)
 		}
 	}
 	return found
@@ -313,12 +273,12 @@ func previous(n int, h holding, held []holding) (string, bool) {
 }
 
 // forks finds numbers under which the stores hold different entries that both verify.
-func forks(stream string, last int, held []holding) (found []Finding) {
+func forks(stream string, last int, held []holding) (found []incident.Finding) {
 	for n := 1; n <= last; n++ {
 		a, aok := held[0].entries[n]
 		b, bok := held[1].entries[n]
 		if aok && bok && a.good(stream, n) && b.good(stream, n) && a.digest != b.digest {
-			found = append(found, Finding{Stream: stream, N: n, Problem: Forked,
+			found = append(found, incident.Finding{Stream: stream, N: n, Problem: incident.Forked,
 				Detail: fmt.Sprintf("%s by %s in the dr store, %s by %s in the primary", a.signed.Entry.Kind, a.signed.Entry.By,
 					b.signed.Entry.Kind, b.signed.Entry.By)})
 		}

@@ -73,8 +73,8 @@ func (o *office) clock() time.Time {
 	return o.now
 }
 
-func (o *office) draft(who string, e incident.Entry) record.Draft {
-	return record.Draft{Key: o.keys[who], Entry: e}
+func (o *office) draft(who string, e incident.Entry) incident.Draft {
+	return incident.Draft{Key: o.keys[who], Entry: e}
 }
 
 func report() incident.Entry {
@@ -91,7 +91,7 @@ func (o *office) story(t testing.TB, n int) string {
 	for i := range n {
 		d := o.draft("sam", note(fmt.Sprint("note ", i)))
 		if i == 1 {
-			d.Files = []record.File{{Name: "/tmp/screen.txt", Body: []byte("all red")}}
+			d.Files = []incident.File{{Name: "/tmp/screen.txt", Body: []byte("all red")}}
 		}
 		_, err := o.book.Append(t.Context(), first.Entry.Stream, d)
 		require.NoError(t, err)
@@ -171,9 +171,9 @@ func TestOrderOfWorkIsHeldWhenWriting(t *testing.T) {
 	require.NoError(t, err)
 	signer, err := ssh.NewSignerFromKey(private)
 	require.NoError(t, err)
-	_, err = o.book.Append(t.Context(), stream, record.Draft{Key: signers.NewKey(signer), Entry: note("x")})
+	_, err = o.book.Append(t.Context(), stream, incident.Draft{Key: signers.NewKey(signer), Entry: note("x")})
 	require.ErrorIs(t, err, signers.ErrUnknownKey)
-	_, err = o.book.Append(t.Context(), stream, record.Draft{Entry: note("x")})
+	_, err = o.book.Append(t.Context(), stream, incident.Draft{Entry: note("x")})
 	require.ErrorIs(t, err, signers.ErrNoKey)
 	require.Equal(t, []string{object(stream, 1)}, o.dr.Names())
 }
@@ -224,7 +224,7 @@ func TestEveryCallOfAWriteFailsInBothForms(t *testing.T) {
 				stream := o.story(t, 1)
 				o.dr.Use(&memory.Rule{Skip: call, Times: 1, Fault: fault})
 				d := o.draft("sam", note("once"))
-				d.Files = []record.File{{Name: "a", Body: []byte("b")}}
+				d.Files = []incident.File{{Name: "a", Body: []byte("b")}}
 				_, err := o.book.Append(t.Context(), stream, d)
 				o.dr.Use(nil)
 				c, rerr := o.book.Read(t.Context(), stream)
@@ -253,7 +253,7 @@ func TestWorksWithOnlyTheDRStoreAndCopiesLater(t *testing.T) {
 	o.primary.Use(memory.Always(memory.Failed()))
 	for range 3 {
 		d := o.draft("sam", note("while it is lost"))
-		d.Files = []record.File{{Name: "a", Body: []byte("b")}}
+		d.Files = []incident.File{{Name: "a", Body: []byte("b")}}
 		_, err := o.book.Append(t.Context(), stream, d)
 		require.NoError(t, err)
 	}
@@ -262,7 +262,7 @@ func TestWorksWithOnlyTheDRStoreAndCopiesLater(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, c.Entries, 5)
 	require.Empty(t, c.Damage())
-	require.Equal(t, record.NotCompared, c.Findings[0].Problem)
+	require.Equal(t, incident.NotCompared, c.Findings[0].Problem)
 
 	o.primary.Use(nil)
 	healed := o.open(t, o.primary)
@@ -270,7 +270,7 @@ func TestWorksWithOnlyTheDRStoreAndCopiesLater(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 3)
 	for _, f := range found {
-		require.Equal(t, record.Behind, f.Problem)
+		require.Equal(t, incident.Behind, f.Problem)
 		require.False(t, f.Damage())
 	}
 	_, err = healed.Append(t.Context(), stream, o.draft("sam", note("it is back"))) // brings the others along
@@ -352,5 +352,5 @@ func TestGoldenEntry(t *testing.T) {
 	require.NoError(t, err)
 	c, err = b.Read(t.Context(), "incidents/SI-2026-0001")
 	require.NoError(t, err)
-	require.Equal(t, record.Unreadable, c.Damage()[0].Problem)
+	require.Equal(t, incident.Unreadable, c.Damage()[0].Problem)
 }

@@ -24,29 +24,29 @@ func TestTamperingIsFoundAndNamed(t *testing.T) {
 	type harm struct {
 		name string
 		do   func(s *memory.Store, stream string, n int)
-		want record.Problem
+		want incident.Problem
 	}
 	harms := []harm{
-		{"flipped bit in the text", func(s *memory.Store, stream string, n int) { s.Tamper(object(stream, n), memory.Flip(8*40)) }, record.Altered},
+		{"flipped bit in the text", func(s *memory.Store, stream string, n int) { s.Tamper(object(stream, n), memory.Flip(8*40)) }, incident.Altered},
 		{"flipped bit in the signature", func(s *memory.Store, stream string, n int) {
 			s.Tamper(object(stream, n), func(b []byte) []byte { return memory.Flip(8 * (len(b) - 60))(b) })
-		}, record.Altered},
-		{"cut short", func(s *memory.Store, stream string, n int) { s.Tamper(object(stream, n), memory.Cut(100)) }, record.Altered},
-		{"emptied", func(s *memory.Store, stream string, n int) { s.Tamper(object(stream, n), memory.Cut(0)) }, record.Altered},
+		}, incident.Altered},
+		{"cut short", func(s *memory.Store, stream string, n int) { s.Tamper(object(stream, n), memory.Cut(100)) }, incident.Altered},
+		{"emptied", func(s *memory.Store, stream string, n int) { s.Tamper(object(stream, n), memory.Cut(0)) }, incident.Altered},
 		{"blown up", func(s *memory.Store, stream string, n int) {
 			s.Tamper(object(stream, n), func([]byte) []byte { return bytes.Repeat([]byte("x"), 1<<20) })
-		}, record.Altered},
+		}, incident.Altered},
 		{"text changed", func(s *memory.Store, stream string, n int) {
 			s.Tamper(object(stream, n), func(b []byte) []byte { return bytes.Replace(b, []byte(`"role":"`), []byte(`"role":"x`), 1) })
-		}, record.Altered},
+		}, incident.Altered},
 		{"bytes added", func(s *memory.Store, stream string, n int) {
 			s.Tamper(object(stream, n), func(b []byte) []byte { return append(b, '\n') })
-		}, record.Altered},
-		{"removed", func(s *memory.Store, stream string, n int) { s.Remove(object(stream, n)) }, record.Missing},
+		}, incident.Altered},
+		{"removed", func(s *memory.Store, stream string, n int) { s.Remove(object(stream, n)) }, incident.Missing},
 		{"replaced by another number", func(s *memory.Store, stream string, n int) {
 			other, _ := s.Bytes(object(stream, 1+n%(notes+1)))
 			s.Put(object(stream, n), other)
-		}, record.Moved},
+		}, incident.Moved},
 	}
 	for _, h := range harms {
 		for n := 1; n <= notes+1; n++ {
@@ -65,7 +65,7 @@ func TestTamperingIsFoundAndNamed(t *testing.T) {
 					}
 					found, err := o.book.Verify(t.Context())
 					require.NoError(t, err)
-					lastGone := n == notes+1 && h.want == record.Missing
+					lastGone := n == notes+1 && h.want == incident.Missing
 					requireFinding(t, found, stream, n, h.want, where == "primary" && lastGone)
 					for _, f := range found {
 						require.Equal(t, stream, f.Stream, "the second incident is innocent: %s", f)
@@ -84,10 +84,10 @@ func TestTamperingIsFoundAndNamed(t *testing.T) {
 }
 
 // requireFinding wants the entry named; a tail missing from the copy alone counts as behind.
-func requireFinding(t *testing.T, found []record.Finding, stream string, n int, want record.Problem, behind bool) {
+func requireFinding(t *testing.T, found []incident.Finding, stream string, n int, want incident.Problem, behind bool) {
 	t.Helper()
 	if behind {
-		want = record.Behind
+		want = incident.Behind
 	}
 	for _, f := range found {
 		if f.Stream == stream && f.N == n && f.Problem == want {
@@ -106,8 +106,8 @@ func TestSwappedEntriesAreBothNamed(t *testing.T) {
 	}
 	found, err := o.book.Verify(t.Context())
 	require.NoError(t, err)
-	requireFinding(t, found, stream, 2, record.Moved, false)
-	requireFinding(t, found, stream, 4, record.Moved, false)
+	requireFinding(t, found, stream, 2, incident.Moved, false)
+	requireFinding(t, found, stream, 4, incident.Moved, false)
 }
 
 // TestRewrittenByOneWhoMaySign: a member rewrites an entry with a good signature.
@@ -124,8 +124,8 @@ func TestRewrittenByOneWhoMaySign(t *testing.T) {
 	o.dr.Put(object(stream, 3), forged)
 	found, err := o.book.Verify(t.Context())
 	require.NoError(t, err)
-	requireFinding(t, found, stream, 3, record.Forked, false)
-	requireFinding(t, found, stream, 4, record.Unlinked, false)
+	requireFinding(t, found, stream, 3, incident.Forked, false)
+	requireFinding(t, found, stream, 4, incident.Unlinked, false)
 	c, err := o.book.Read(t.Context(), stream)
 	require.NoError(t, err)
 	good, _ := o.primary.Bytes(object(stream, 3))
@@ -134,7 +134,7 @@ func TestRewrittenByOneWhoMaySign(t *testing.T) {
 	o.primary.Put(object(stream, 3), forged)
 	found, err = o.book.Verify(t.Context())
 	require.NoError(t, err)
-	requireFinding(t, found, stream, 4, record.Unlinked, false)
+	requireFinding(t, found, stream, 4, incident.Unlinked, false)
 }
 
 // TestTheEndRemovedFromBothStores is what no chain can see by itself.
@@ -153,7 +153,7 @@ func TestTheEndRemovedFromBothStores(t *testing.T) {
 	require.Empty(t, found, "nothing quotes it")
 	found, err = o.book.Verify(t.Context(), head) // a report does
 	require.NoError(t, err)
-	requireFinding(t, found, stream, notes+1, record.Missing, false)
+	requireFinding(t, found, stream, notes+1, incident.Missing, false)
 
 	o = newOffice(t)
 	stream = o.story(t, notes)
@@ -163,7 +163,7 @@ func TestTheEndRemovedFromBothStores(t *testing.T) {
 	}
 	found, err = o.book.Verify(t.Context())
 	require.NoError(t, err)
-	requireFinding(t, found, stream, notes+1, record.Missing, false)
+	requireFinding(t, found, stream, notes+1, incident.Missing, false)
 	for n := range notes {
 		for _, s := range []*memory.Store{o.dr, o.primary} {
 			s.Remove(object(stream, n+1))
@@ -184,9 +184,9 @@ func TestStrangersAndAttachments(t *testing.T) {
 	o.dr.Put(stream+"/7", []byte("x"))
 	found, err := o.book.Verify(t.Context())
 	require.NoError(t, err)
-	requireFinding(t, found, stream, 3, record.Altered, false)
-	requireFinding(t, found, stream, 3, record.Missing, false)
-	requireFinding(t, found, stream, 0, record.Foreign, false)
+	requireFinding(t, found, stream, 3, incident.Altered, false)
+	requireFinding(t, found, stream, 3, incident.Missing, false)
+	requireFinding(t, found, stream, 0, incident.Foreign, false)
 	c, err := o.book.Read(t.Context(), stream)
 	require.NoError(t, err)
 	_, err = o.book.Attachment(t.Context(), stream, c.Entries[2].Entry.Attachments[0])
@@ -212,7 +212,7 @@ func TestAnEntryAgainstThePolicyIsNamed(t *testing.T) {
 	}
 	found, err := o.book.Verify(t.Context())
 	require.NoError(t, err)
-	requireFinding(t, found, stream, 5, record.Unpermitted, false)
+	requireFinding(t, found, stream, 5, incident.Unpermitted, false)
 }
 
 // TestADamagedChainStillTakesEntriesButNothingRestsOnIt: work goes on, the gates stay shut.

@@ -83,12 +83,12 @@ func (b *Book) SyncAll(ctx context.Context) error {
 // attachments, that the stores agree, and that every head which an incident's first entry or
 // the caller quotes is still there. It changes nothing. No findings means that all of it
 // holds.
-func (b *Book) Verify(ctx context.Context, quoted ...incident.Head) ([]Finding, error) {
+func (b *Book) Verify(ctx context.Context, quoted ...incident.Head) ([]incident.Finding, error) {
 	streams, err := b.Streams(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var found []Finding
+	var found []incident.Finding
 	chains := map[string]*Chain{}
 	for _, stream := range streams {
 		c, err := b.Read(ctx, stream)
@@ -113,9 +113,9 @@ func (b *Book) Verify(ctx context.Context, quoted ...incident.Head) ([]Finding, 
 	return dedupe(found), nil
 }
 
-func dedupe(found []Finding) []Finding {
-	seen := map[Finding]bool{}
-	var out []Finding
+func dedupe(found []incident.Finding) []incident.Finding {
+	seen := map[incident.Finding]bool{}
+	var out []incident.Finding
 	for _, f := range found {
 		if !seen[f] {
 			seen[f] = true
@@ -125,7 +125,7 @@ func dedupe(found []Finding) []Finding {
 	return out
 }
 
-func (b *Book) unpermitted(c *Chain) (found []Finding) {
+func (b *Book) unpermitted(c *Chain) (found []incident.Finding) {
 	var broken []error
 	if c.Stream == incident.Committee {
 		_, broken = incident.FoldRegister(c.Entries)
@@ -133,7 +133,7 @@ func (b *Book) unpermitted(c *Chain) (found []Finding) {
 		_, broken = b.cfg.Policy.Fold(incident.ID(path.Base(c.Stream)), c.Entries)
 	}
 	for _, err := range broken {
-		f := Finding{Stream: c.Stream, Problem: Unpermitted, Detail: err.Error()}
+		f := incident.Finding{Stream: c.Stream, Problem: incident.Unpermitted, Detail: err.Error()}
 		if order := (*incident.OrderError)(nil); errors.As(err, &order) {
 			f.N = order.N
 		}
@@ -143,13 +143,13 @@ func (b *Book) unpermitted(c *Chain) (found []Finding) {
 }
 
 // verifyFiles reads every attachment in each store that holds its entry.
-func (b *Book) verifyFiles(ctx context.Context, c *Chain) (found []Finding, err error) {
+func (b *Book) verifyFiles(ctx context.Context, c *Chain) (found []incident.Finding, err error) {
 	for _, s := range b.stores() {
 		if s.name == "primary" && b.skipPrimary() {
 			continue
 		}
 		for _, e := range c.Entries {
-			late := slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.N == e.Entry.N && f.Problem == Behind })
+			late := slices.ContainsFunc(c.Findings, func(f incident.Finding) bool { return f.N == e.Entry.N && f.Problem == incident.Behind })
 			if late && s.name == "primary" {
 				continue
 			}
@@ -160,10 +160,10 @@ func (b *Book) verifyFiles(ctx context.Context, c *Chain) (found []Finding, err 
 				}
 				if err != nil {
 					b.primaryFailed()
-					return append(found, Finding{Stream: c.Stream, Store: s.name, Problem: NotCompared, Detail: err.Error()}), nil
+					return append(found, incident.Finding{Stream: c.Stream, Store: s.name, Problem: incident.NotCompared, Detail: err.Error()}), nil
 				}
 				if problem != "" {
-					found = append(found, Finding{Stream: c.Stream, N: e.Entry.N, Store: s.name, Problem: problem,
+					found = append(found, incident.Finding{Stream: c.Stream, N: e.Entry.N, Store: s.name, Problem: problem,
 						Detail: fmt.Sprintf("attachment %s (%.12s)", a.Name, a.SHA256)})
 				}
 			}
@@ -172,27 +172,27 @@ func (b *Book) verifyFiles(ctx context.Context, c *Chain) (found []Finding, err 
 	return found, nil
 }
 
-func checkFile(ctx context.Context, s store, name, digest string) (Problem, error) {
+func checkFile(ctx context.Context, s store, name, digest string) (incident.Problem, error) {
 	body, err := blob.ReadAll(ctx, s.Store, name, maxAttachment)
 	switch {
 	case errors.Is(err, blob.ErrNotExist):
-		return Missing, nil
+		return incident.Missing, nil
 	case errors.Is(err, blob.ErrTooLarge):
-		return Altered, nil
+		return incident.Altered, nil
 	case err != nil:
 		return "", err
 	case incident.Digest(body) != digest:
-		return Altered, nil
+		return incident.Altered, nil
 	}
 	return "", nil
 }
 
 // checkHead compares a quoted head with the stream of today.
-func checkHead(h incident.Head, c *Chain) []Finding {
-	f := Finding{Stream: h.Stream, N: h.N, Problem: Missing}
+func checkHead(h incident.Head, c *Chain) []incident.Finding {
+	f := incident.Finding{Stream: h.Stream, N: h.N, Problem: incident.Missing}
 	if c == nil || c.N == 0 {
 		f.Detail = "quoted elsewhere, but nothing of the stream is left"
-		return []Finding{f}
+		return []incident.Finding{f}
 	}
 	for _, e := range c.Entries {
 		if e.Entry.N != h.N {
@@ -201,11 +201,11 @@ func checkHead(h incident.Head, c *Chain) []Finding {
 		if e.Digest == h.Digest {
 			return nil
 		}
-		f.Problem, f.Detail = Altered, fmt.Sprintf("quoted elsewhere as %.12s, but it is %.12s", h.Digest, e.Digest)
-		return []Finding{f}
+		f.Problem, f.Detail = incident.Altered, fmt.Sprintf("quoted elsewhere as %.12s, but it is %.12s", h.Digest, e.Digest)
+		return []incident.Finding{f}
 	}
 	f.Detail = fmt.Sprintf("quoted elsewhere as %.12s, but it is not there: it was removed", h.Digest)
-	return []Finding{f}
+	return []incident.Finding{f}
 }
 
 // heads are the last entries of all streams that verify up to there.
@@ -231,7 +231,7 @@ func (b *Book) heads(ctx context.Context) ([]incident.Head, error) {
 
 // Record reads everything and folds it. damage are the findings that mean that something is
 // wrong; the record then tells what is left.
-func (b *Book) Record(ctx context.Context) (r incident.Record, damage []Finding, err error) {
+func (b *Book) Record(ctx context.Context) (r incident.Record, damage []incident.Finding, err error) {
 	streams, err := b.Streams(ctx)
 	if err != nil {
 		return r, nil, err
