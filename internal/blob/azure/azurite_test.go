@@ -37,4 +37,55 @@ func TestAzurite(t *testing.T) {
 			return openStore(t, c)
 		}})
 	})
+	for name, test := range map[string]func(*testing.T, *azuritetest.Server){
+		"lost answers":         testLostAnswers,
+		"broken reads":         testBrokenReads,
+		"storm":                testStorm,
+		"cancel stops changes": testCancelStopsChanges,
+		"refusals":             testRefusals,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, west)
+		})
+	}
+}
+
+// testRefusals: what Azurite itself refuses arrives with its code and its hint.
+func testRefusals(t *testing.T, server *azuritetest.Server) {
+	ctx, soon := t.Context(), time.Now().Add(time.Hour)
+	good := server.Config(t)
+	require.NoError(t, openStore(t, good).Create(ctx, "there", []byte("x")))
+	read := server.SAS(t, sas.AccountPermissions{Read: true, List: true}, soon)
+	tests := []struct {
+		name   string
+		change func(c *azure.Config)
+		says   string
+	}{
+		{"no container", func(c *azure.Config) { c.Container = "nowhere" }, "infrastructure code"},
+		{"wrong key", func(c *azure.Config) { c.Key = "d3Jvbmc=" }, "credential"}, // AuthorizationFailure here, AuthenticationFailed in Azure
+		{"expired SAS", func(c *azure.Config) {
+			c.Key, c.SAS = "", server.SAS(t, sas.AccountPermissions{Read: true, Create: true, Write: true}, time.Now().Add(-time.Hour))
+		}, "credential"},
+		{"SAS that may only read", func(c *azure.Config) { c.Key, c.SAS = "", read }, "Storage Blob Data Contributor"},
+	}
+	for _, tt := range tests {
+		c := good
+		tt.change(&c)
+		err := openStore(t, c).Create(ctx, "new", []byte("x"))
+		require.ErrorIs(t, err, blob.ErrPermanent, tt.name)
+		require.ErrorContains(t, err, tt.says, tt.name)
+		require.ErrorContains(t, err, c.Location.String(), tt.name)
+		require.NotContains(t, err.Error(), "sig=", tt.name)
+	}
+	require.NoError(t, openStore(t, good).Check(ctx))
+	good.Container = "nowhere"
+	err := openStore(t, good).Check(ctx)
+	require.ErrorIs(t, err, blob.ErrPermanent)
+	_, err = openStore(t, good).Stat(ctx, "there")
+	require.NotErrorIs(t, err, blob.ErrNotExist, "a missing container is not a missing object")
+	for _, err := range openStore(t, good).List(ctx, "", "") {
+		require.ErrorIs(t, err, blob.ErrPermanent)
+	}
+	require.Error(t, openStore(t, good).Delete(ctx, "there"))
 }

@@ -138,7 +138,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
 type cutter struct{ http.ResponseWriter }
 
 func (c *cutter) Write(b []byte) (int, error) {
-	_, _ = c.ResponseWriter.Write(b[:len(b)/2])
+	_, _ = c.ResponseWriter.Write(b[:(len(b)+1)/2]) // at least a byte, so that there is progress
 	if f, ok := c.ResponseWriter.(http.Flusher); ok {
 		f.Flush()
 	}
