@@ -33,6 +33,9 @@ type Policy struct {
 	MessageQuorum signers.Quorum
 	BreakGlass    signers.Quorum // empty: there is no way around the quorum
 	Members       []string       // of the committee: who has to be informed
+	// PublicContacts may stand in a message to customers although they look like personal
+	// data: the company's own support address and telephone.
+	PublicContacts []string
 }
 
 // DefaultPolicy is the company's: CEO or deputy with CTO or LD approve plans; CEO or deputy
@@ -160,6 +163,10 @@ func (p Policy) permitNow(s State, e Signed, no func(why, do string) error) erro
 		}
 		if e.Entry.At.Before(s.Outages[len(s.Outages)-1].From) {
 			return no("it would end before it began", "give the time at which the service was back")
+		}
+	case MessageDrafted:
+		if found := PersonalData(e.Entry.Message.Text, p.PublicContacts...); len(found) > 0 {
+			return no("the message holds what looks like personal data: "+found[0].What, "write it without; nothing was recorded")
 		}
 	case MessageSent:
 		return permitLetter(s, e.Entry.Delivered.Message, no)
