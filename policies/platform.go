@@ -200,7 +200,7 @@ func edgeRules() []Rule {
 }
 
 // watched are the alerts that must exist, by a part of their names.
-var watched = []string{"exposure", "lag", "proof", "snapshot"}
+var watched = []string{"exposure", "lag", "snapshot", "failed-audit", "failed-mirror-verify", "failed-preflight", "failed-restore-proof"}
 
 func alertRules() []Rule {
 	return []Rule{
@@ -209,7 +209,7 @@ func alertRules() []Rule {
 			Why:      "A mirror that silently fell behind is found out on the day it is needed.",
 			Fix:      "Declare the missing alert in infra/alerts.",
 			Severity: Error, Clauses: []string{"policy 9", "SOC 2 A1.3"}, Roles: []Role{Primary},
-			Pass: "enabled rules exposure, lag, proof, snapshot", Fail: "no rule for lag",
+			Pass: "enabled rules exposure, lag, snapshot, failed-restore-proof, …", Fail: "no rule for lag",
 			Check: alertsPresent,
 		},
 		{

@@ -9,6 +9,8 @@ import (
 	"lifeboat/infra/azure"
 )
 
+const resourceGroup = "azure-native:resources:ResourceGroup"
+
 var everywhere = []Role{Primary, DR, Failover}
 
 func regionRules() []Rule {
@@ -34,7 +36,7 @@ func regionRules() []Rule {
 			Why:      "A mirror beside the primary is lost with it.",
 			Fix:      "The primary stack belongs in regions.primary, the others in regions.dr.",
 			Severity: Error, Clauses: []string{"policy 5"}, Roles: everywhere,
-			Pass: "stack dr: storage account in ukwest", Fail: "stack dr: storage account in uksouth",
+			Pass: "stack dr: resource group in ukwest", Fail: "stack dr: resource group in uksouth",
 			Check: regionOfRole,
 		},
 	}
@@ -44,7 +46,7 @@ func regionPair(s *Stack) []Finding {
 	if !s.Settings.Found() {
 		return unknown(nil, "the pair of regions (lifeboat:settings)")
 	}
-	primary, dr := azure.Region(s.Settings.At("regions.primary").Text()), azure.Region(s.Settings.At("regions.dr").Text())
+	primary, dr := azure.Region(s.Settings.At("regions.primary.region").Text()), azure.Region(s.Settings.At("regions.dr.region").Text())
 	home := s.Settings.At("geography").Text()
 	switch {
 	case !primary.Known() || !dr.Known():
@@ -82,14 +84,14 @@ func residency(s *Stack) []Finding {
 }
 
 func regionOfRole(s *Stack) []Finding {
-	path := "regions.dr"
+	path := "regions.dr.region"
 	if s.Role == Primary {
-		path = "regions.primary"
+		path = "regions.primary.region"
 	}
 	if !s.Settings.Found() {
 		return unknown(nil, path)
 	}
-	return each(storageAccount, "location", is(s.Settings.At(path).Text()))(s)
+	return each(resourceGroup, "location", is(s.Settings.At(path).Text()))(s)
 }
 
 func mirrorRules() []Rule {
@@ -160,7 +162,7 @@ func stackRules() []Rule {
 			Why:      "In an incident people must see at a glance what a resource is and who answers for it.",
 			Fix:      "Pass the scope's tags to the resource.",
 			Severity: Warning, Clauses: []string{"policy 12", "ISO 22301 8.5"}, Roles: everywhere,
-			Pass: "tags: {owner, data-class, rpo, rto}", Fail: "no tags",
+			Pass: "tags: {owner, dataClass, rpo, rto}", Fail: "no tags",
 			Check: tagged,
 		},
 		{
@@ -189,7 +191,7 @@ func stateBackend(s *Stack) []Finding {
 	if !strings.HasPrefix(s.Backend, "azblob://") {
 		return fail(nil, "the state is kept in %s, want azblob:// in the DR region", s.Backend)
 	}
-	dr := azure.Region(s.Settings.At("regions.dr").Text())
+	dr := azure.Region(s.Settings.At("regions.dr.region").Text())
 	if !dr.Known() {
 		return unknown(nil, "regions.dr")
 	}
@@ -200,7 +202,7 @@ func stateBackend(s *Stack) []Finding {
 }
 
 // wantedTags are the keys infra puts on everything.
-var wantedTags = []string{"owner", "data-class", "rpo", "rto"}
+var wantedTags = []string{"owner", "dataClass", "rpo", "rto"}
 
 func tagged(s *Stack) []Finding {
 	var found []Finding

@@ -106,6 +106,9 @@ func (v Value) Unknown() bool { _, ok := v.value.(UnknownValue); return ok }
 // Found reports whether there is a value, known or not.
 func (v Value) Found() bool { return v.found }
 
+// Any is the value as decoded from JSON, nil when there is none.
+func (v Value) Any() any { return v.value }
+
 // Text is the string, or "".
 func (v Value) Text() string { s, _ := v.value.(string); return s }
 
