@@ -61,7 +61,7 @@ func NewTemplates(cfg TemplateConfig) (*Templates, error) {
 	t := &Templates{set: set, company: cfg.Company, link: strings.TrimSuffix(cfg.Link, "/"), contacts: cfg.Contacts}
 	for _, ev := range incident.Events() {
 		sample := incident.Notice{Event: ev, Incident: incident.NewID(2026, 1), Entry: 7, Head: strings.Repeat("ab", 32),
-			At: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC),
+			At:    time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC),
 			Phase: "reported", Outage: true, Breach: incident.BreachUnknown, Year: 2026, Plan: strings.Repeat("cd", 32),
 			Missing: []string{"cto or ld"}, Damaged: true}
 		if _, err := t.Compose(sample); err != nil {
