@@ -59,7 +59,7 @@ func (o objects) ahead(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[at
 		if len(b) == firstRead {
 			return begun{large: true}, nil
 		}
-		at, err := parseSlot(b, e, s)
+		at, err := o.parse(b, e, s)
 		if err != nil {
 			return begun{}, &ObjectError{name, err}
 		}

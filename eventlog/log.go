@@ -15,7 +15,7 @@ import (
 type Log struct{ objects objects }
 
 // OpenLog reads nothing yet.
-func OpenLog(store blob.Store) *Log { return &Log{objects{store: store}} }
+func OpenLog(store blob.Store) *Log { return &Log{newObjects(store, nil)} }
 
 // Segments yields the verified segments that follow `after`, in order, across epochs, to
 // the end that the store has now; it fetches ahead. Each is checked whole (its own

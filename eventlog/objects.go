@@ -8,6 +8,9 @@ import (
 	"io"
 	"sort"
 	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
 
 	"lifeboat/internal/blob"
 )
@@ -16,6 +19,12 @@ import (
 type objects struct {
 	store blob.Store
 	retry *retrier // nil: a failure is final
+	// decoder is shared by the segments read; it keeps no state between blocks.
+	decoder func() (*zstd.Decoder, error)
+}
+
+func newObjects(store blob.Store, r *retrier) objects {
+	return objects{store: store, retry: r, decoder: sync.OnceValues(newDecoder)}
 }
 
 // try does one request, again and again if there is a retrier.
@@ -107,14 +116,15 @@ func (o objects) slot(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
 	if err != nil || b == nil {
 		return atSlot{}, err
 	}
-	at, err := parseSlot(b, e, s)
+	at, err := o.parse(b, e, s)
 	if err != nil {
 		return atSlot{}, &ObjectError{name, err}
 	}
 	return at, nil
 }
 
-func parseSlot(b []byte, e Epoch, s Slot) (atSlot, error) {
+// parse decodes what was read from a slot.
+func (o objects) parse(b []byte, e Epoch, s Slot) (atSlot, error) {
 	magic, _, err := parsePreamble(b)
 	if err != nil {
 		return atSlot{}, err
@@ -124,7 +134,11 @@ func parseSlot(b []byte, e Epoch, s Slot) (atSlot, error) {
 		return atSlot{fence: f, bytes: b}, err
 	}
 	seg, err := parseSegment(b, e, s)
-	return atSlot{segment: seg, bytes: b}, err
+	if err != nil {
+		return atSlot{}, err
+	}
+	seg.decoder = o.decoder
+	return atSlot{segment: seg, bytes: b}, nil
 }
 
 // header reads the header at a slot by a short read; nil if there is no object or a fence.

@@ -54,8 +54,10 @@ func OpenWriter(ctx context.Context, cfg WriterConfig) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the log for writing: %w", err)
 	}
-	w.mirror.joined = joined
-	if !joined {
+	if w.mirror.joined = joined; !joined {
+		if err := w.assumeDurable(ctx, start.last); err != nil {
+			return nil, fmt.Errorf("open the log for writing: %w", err)
+		}
 		w.mu.Lock()
 		w.degrade("not reachable at the start")
 		w.mu.Unlock()
@@ -68,7 +70,7 @@ func OpenWriter(ctx context.Context, cfg WriterConfig) (*Writer, error) {
 
 // newWriter takes up the log where it ends.
 func newWriter(ctx context.Context, cfg WriterConfig, start *begun, local, mirror *region) (*Writer, error) {
-	enc, err := encoder()
+	enc, err := newEncoder()
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +101,21 @@ func newWriter(ctx context.Context, cfg WriterConfig, start *begun, local, mirro
 	return w, nil
 }
 
+// assumeDurable finds how much of the log the mirror is known to have while it cannot be
+// asked: what the last segment says was in both stores when it was made.
+func (w *Writer) assumeDurable(ctx context.Context, last *Segment) error {
+	w.durable = Position{}
+	if last == nil || last.header.floor == 0 {
+		return nil
+	}
+	at, err := w.local.region.slot(ctx, last.info.Epoch, last.header.floor-1)
+	if err != nil || at.segment == nil {
+		return err
+	}
+	w.durable = at.segment.info.End()
+	return nil
+}
+
 // join brings a mirror that was away at the start to where this epoch begins.
 func (w *Writer) join(record []byte) {
 	b := &beginner{
@@ -116,7 +133,9 @@ func (w *Writer) join(record []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mirror.joined = true
+	w.durable, w.durableAt = w.mirror.end, w.cfg.Clock().UTC()
 	w.pump(w.mirror)
+	w.moved()
 }
 
 // TakeoverConfig is what Takeover needs.

@@ -23,7 +23,7 @@ type head struct {
 }
 
 func newRegion(store blob.Store, r *retrier) *region {
-	return &region{objects: objects{store: store, retry: r}}
+	return &region{objects: newObjects(store, r)}
 }
 
 // create stores an object, trying again until the outcome is known.

@@ -7,32 +7,31 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
 	"lifeboat/internal/database"
 )
 
-// codecs are shared: both are safe for concurrent use and keep no state between calls
-// of EncodeAll and DecodeAll.
-var (
-	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithWindowSize(blockTarget))
-	})
-	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true),
-			zstd.WithDecoderMaxMemory(maxBlockBytes), zstd.IgnoreChecksum(true))
-	})
-)
+// newEncoder makes what compresses blocks. Its window is a block: more would find nothing.
+func newEncoder() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithWindowSize(blockTarget))
+}
+
+// newDecoder makes what decompresses blocks, never beyond the size asked for.
+func newDecoder() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxMemory(maxBlockBytes), zstd.IgnoreChecksum(true))
+}
 
 // Segment is one verified segment. It is immutable and safe for concurrent use.
 type Segment struct {
-	info   SegmentInfo
-	header *header
-	footer *footer
-	body   []byte
-	schema *database.Schema // in force at the end
+	info    SegmentInfo
+	header  *header
+	footer  *footer
+	body    []byte
+	schema  *database.Schema // in force at the end
+	decoder func() (*zstd.Decoder, error)
 }
 
 // appendDigest ends a segment with SHA-256 of everything before, and returns that of the
@@ -109,7 +108,7 @@ func (s *Segment) damaged(format string, args ...any) error {
 
 // blocks yields the decompressed blocks. Each is memory of its own.
 func (s *Segment) blocks(yield func([]byte, error) bool) {
-	dec, err := decoder()
+	dec, err := s.decoder()
 	if err != nil {
 		yield(nil, err)
 		return
