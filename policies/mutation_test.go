@@ -28,7 +28,7 @@ func declared(t *testing.T, role policies.Role) *policies.Stack {
 		Inputs     map[string]any
 	}
 	require.NoError(t, json.Unmarshal(b, &recorded))
-	s := &policies.Stack{Name: string(role), Role: role, Now: now, Settings: settings(t, role), Facts: facts(), Backend: "azblob://state?storage_account=stcarefulukwstatecf4c"}
+	s := &policies.Stack{Name: string(role), Role: role, Now: now, Settings: settings(t, role), Peer: settings(t, other(role)), Facts: facts(), Backend: "azblob://state?storage_account=stcarefulukwstatecf4c"}
 	if role == policies.Failover {
 		s.Name += "-f1"
 	}
@@ -82,6 +82,13 @@ func settings(t *testing.T, role policies.Role) policies.Value {
 	return v
 }
 
+func other(role policies.Role) policies.Role {
+	if role == policies.Primary {
+		return policies.DR
+	}
+	return policies.Primary
+}
+
 func facts() *policies.Facts {
 	return &policies.Facts{
 		Version: 1,
@@ -91,6 +98,7 @@ func facts() *policies.Facts {
 		},
 		Quorum:    []policies.Need{{AnyOf: []string{"CEO", "deputy"}}, {AnyOf: []string{"CTO", "LD"}}},
 		LastDrill: now.AddDate(0, 0, -90), LastMeeting: now.AddDate(0, 0, -12),
+		Quota:      &policies.Quota{Region: "ukwest", SQLVCores: 8, NodeVCores: map[string]int{"standardDDSv5Family": 40}},
 		Recipients: []string{"azkv://kv-careful-uks/wrap", "azkv://kv-careful-ukw/wrap", "age1offline"},
 	}
 }
@@ -171,24 +179,23 @@ func with(typ string, inputs map[string]any) func(*testing.T, *policies.Stack) {
 	}
 }
 
-// configured writes one setting.
+// configured writes one setting; peer writes one of the other stack's.
 func configured(path string, value any) func(*testing.T, *policies.Stack) {
-	return func(t *testing.T, s *policies.Stack) {
-		t.Helper()
-		all := make(map[string]any)
-		for k, v := range s.Settings.Fields() {
-			b, err := json.Marshal(v.Any())
-			require.NoError(t, err)
-			var copied any
-			require.NoError(t, json.Unmarshal(b, &copied))
-			all[k] = copied
-		}
-		assign(t, all, strings.Split(path, "."), value)
-		b, err := json.Marshal(all)
-		require.NoError(t, err)
-		s.Settings, err = policies.SettingsOf(string(b))
-		require.NoError(t, err)
-	}
+	return func(t *testing.T, s *policies.Stack) { t.Helper(); s.Settings = changed(t, s.Settings, path, value) }
+}
+
+func peer(path string, value any) func(*testing.T, *policies.Stack) {
+	return func(t *testing.T, s *policies.Stack) { t.Helper(); s.Peer = changed(t, s.Peer, path, value) }
+}
+
+func both(first, second func(*testing.T, *policies.Stack)) func(*testing.T, *policies.Stack) {
+	return func(t *testing.T, s *policies.Stack) { t.Helper(); first(t, s); second(t, s) }
+}
+
+func changed(t *testing.T, v policies.Value, path string, value any) policies.Value {
+	t.Helper()
+	assign(t, v.Any(), strings.Split(path, "."), value) // declared made it for this test alone
+	return v
 }
 
 func people(change func(*policies.Facts)) func(*testing.T, *policies.Stack) {
@@ -219,13 +226,17 @@ const patched = "properties.template.resources.0.properties."
 
 // mutations has one for every rule: a line of the program or of the configuration.
 var mutations = map[string]mutation{
-	"region-pair":      {policies.DR, configured("regions.primary.region", "ukwest")},
+	"region-pair":      {policies.DR, both(configured("regions.primary.region", "ukwest"), peer("regions.primary.region", "ukwest"))},
 	"region-residency": {policies.DR, set("azure-native:containerregistry:Replication", "registry", "location", "eastus2")},
 	"region-of-role":   {policies.DR, set("azure-native:resources:ResourceGroup", "group", "location", "uksouth")},
 
 	"mirror-passive":    {policies.DR, with(tCluster, map[string]any{})},
-	"snapshot-interval": {policies.Primary, configured("agent.snapshotInterval", "24h1s")},
-	"mirror-blocks":     {policies.Primary, configured("agent.mirror", "degrade")},
+	"snapshot-interval": {policies.Primary, both(configured("agent.snapshotInterval", "24h1s"), peer("agent.snapshotInterval", "24h1s"))},
+	"mirror-blocks":     {policies.Primary, both(configured("agent.mirror", "degrade"), peer("agent.mirror", "degrade"))},
+
+	"settings-parity": {policies.Primary, configured("database.sku", "GP_Gen5_8")},
+	"dr-capacity":     {policies.DR, people(func(f *policies.Facts) { f.Quota.SQLVCores = 3 })},
+	"sku-known":       {policies.DR, both(configured("database.sku", "GP_Gen4_4"), peer("database.sku", "GP_Gen4_4"))},
 
 	"store-containers":      {policies.Primary, without(tContainer, "store-snapshots")},
 	"store-immutable":       {policies.DR, set(tDeployment, "store-retention-lock", patched+"immutableStorageWithVersioning.immutabilityPolicy.state", "Unlocked")},
@@ -335,9 +346,9 @@ func TestEveryRuleCanFail(t *testing.T) {
 func TestWithoutSettingsOrFactsNothingPassesByAccident(t *testing.T) {
 	t.Parallel()
 	s := declared(t, policies.DR)
-	s.Settings, s.Facts, s.Backend = policies.Value{}, nil, ""
+	s.Settings, s.Peer, s.Facts, s.Backend = policies.Value{}, policies.Value{}, nil, ""
 	got := verdicts(s)
-	for _, id := range []string{"region-pair", "region-residency", "region-of-role", "state-backend", "roles-filled", "quorum-satisfiable", "drill-recent", "meeting-recent", "actions-on-time", "offline-recipient"} {
+	for _, id := range []string{"region-pair", "region-residency", "region-of-role", "state-backend", "roles-filled", "quorum-satisfiable", "drill-recent", "meeting-recent", "actions-on-time", "offline-recipient", "settings-parity", "dr-capacity", "sku-known"} {
 		require.Equal(t, policies.Unknown, got[id], id)
 	}
 }

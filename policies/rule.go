@@ -157,7 +157,7 @@ func Find(id string) (Rule, bool) {
 // All returns every rule, by topic.
 func All() []Rule {
 	return slices.Concat(
-		regionRules(), mirrorRules(), storeRules(), databaseRules(), clusterRules(), workloadRules(),
+		regionRules(), mirrorRules(), capacityRules(), storeRules(), databaseRules(), clusterRules(), workloadRules(),
 		keyRules(), networkRules(), edgeRules(), alertRules(), stackRules(), peopleRules(), changeRules(),
 	)
 }

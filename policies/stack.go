@@ -17,6 +17,9 @@ type Stack struct {
 	// Settings is the stack's configuration "lifeboat:settings"; not Found when the rules
 	// are run without it.
 	Settings Value
+	// Peer is the other standing stack's settings: the mirror's for a primary, the primary's
+	// for a mirror.
+	Peer Value
 	// Backend is the URL of the state's backend, empty when not known.
 	Backend string
 	// Facts about the people and the habits; nil where the rules are run without them.

@@ -51,6 +51,19 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+func TestDocumentationIsMadeFromTheRules(t *testing.T) {
+	t.Parallel()
+	var got bytes.Buffer
+	require.NoError(t, report.Markdown(&got, policies.All()))
+	path := filepath.Join("..", "..", "docs", "policies.md")
+	if *update {
+		require.NoError(t, os.WriteFile(path, got.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got.String(), "run: go test ./policies/report -update")
+}
+
 func TestUnknownFormat(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, report.Write(&bytes.Buffer{}, "yaml", nil), "use table, json")

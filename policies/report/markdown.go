@@ -1,0 +1,76 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"lifeboat/policies"
+)
+
+// Markdown writes docs/policies.md: every rule, from the rules themselves.
+func Markdown(w io.Writer, rules []policies.Rule) error {
+	var b strings.Builder
+	b.WriteString(`# Policies
+
+<!-- Made from the rules by: go test ./policies/report -update. Do not edit. -->
+
+These rules guard every change of the stacks. They run in each pull request, in
+` + "`pulumi preview`" + ` and ` + "`pulumi up`" + ` through the policy pack, and by hand:
+
+` + "```" + `
+pulumi preview -s primary --json > primary.json
+lifeboat policy check --preview primary.json
+lifeboat policy explain store-immutable
+` + "```" + `
+
+A rule ends as *pass*, *fail* or *unknown*: a value that a preview cannot know yet is never taken
+for a pass. A waiver in policies/waivers.json names the rule, the resource, a reason, a person and
+a day; after that day the rule fails again, and until then every report shows it.
+
+"policy N" is row N of the company's disaster-recovery policy (see docs/design.md).
+
+| Rule | Stacks | Severity | What must hold |
+|---|---|---|---|
+`)
+	for _, r := range rules {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", r.ID, r.ID, roles(r), r.Severity, r.Title)
+	}
+	for _, r := range rules {
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n", r.ID, r.Title)
+		explain(&b, r, "- **%s**: %s\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Explain writes one rule for a person at a terminal.
+func Explain(w io.Writer, r policies.Rule) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s.\n\n", r.ID, r.Title)
+	explain(&b, r, "%-9s %s\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func explain(b *strings.Builder, r policies.Rule, format string) {
+	for _, row := range [][2]string{
+		{"why", r.Why},
+		{"fix", r.Fix},
+		{"severity", r.Severity.String()},
+		{"stacks", roles(r)},
+		{"serves", strings.Join(r.Clauses, ", ")},
+		{"passes", "`" + r.Pass + "`"},
+		{"fails", "`" + r.Fail + "`"},
+	} {
+		fmt.Fprintf(b, format, row[0], row[1])
+	}
+}
+
+func roles(r policies.Rule) string {
+	names := make([]string, len(r.Roles))
+	for i, role := range r.Roles {
+		names[i] = string(role)
+	}
+	return strings.Join(names, ", ")
+}
