@@ -128,8 +128,9 @@ func Evaluate(rules []Rule, stack *Stack, waivers []Waiver) []Result {
 	return results
 }
 
-// Worst returns the most severe rule that is not met and the worst outcome among its
-// peers; zero and Pass when everything holds.
+// Worst returns the most severe rule's severity that is not met, and the worst outcome
+// among its peers; zero and Pass when everything holds. A failing rule that only warns does not hide
+// an unknown one that would stop the change: the severity is counted first.
 func Worst(results []Result) (Severity, Outcome) {
 	var severity Severity
 	outcome := Pass

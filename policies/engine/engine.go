@@ -13,6 +13,7 @@ import (
 
 	"lifeboat/policies"
 	"lifeboat/policies/preview"
+	"lifeboat/policies/project"
 )
 
 // Name is the pack's name, as the engine shows it.
@@ -22,8 +23,7 @@ const Name = "lifeboat"
 type Config struct {
 	Version string // of the pack
 	Rules   []policies.Rule
-	Waivers []policies.Waiver
-	Facts   *policies.Facts  // nil: the rules about people are unknown
+	Project *project.Project // settings, waivers, facts
 	Backend string           // of the state; empty: unknown
 	Clock   func() time.Time // nil: time.Now
 }
@@ -35,7 +35,6 @@ type Server struct {
 
 	mu        sync.Mutex
 	stack     string
-	settings  policies.Value
 	resources map[string]policies.Resource // by URN: the inputs, as Analyze showed them
 }
 
@@ -77,24 +76,14 @@ func (s *Server) Configure(context.Context, *pulumirpc.ConfigureAnalyzerRequest)
 	return &emptypb.Empty{}, nil
 }
 
-// ConfigureStack learns the stack's name and settings.
+// ConfigureStack learns the stack's name.
 func (s *Server) ConfigureStack(_ context.Context, req *pulumirpc.AnalyzerStackConfigureRequest) (*pulumirpc.AnalyzerStackConfigureResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stack = req.GetStack()
 	clear(s.resources)
-	if text, ok := req.GetConfig()[SettingsKey]; ok {
-		settings, err := policies.SettingsOf(text)
-		if err != nil {
-			return nil, err
-		}
-		s.settings = settings
-	}
 	return &pulumirpc.AnalyzerStackConfigureResponse{}, nil
 }
-
-// SettingsKey is the configuration key of a stack's settings.
-const SettingsKey = "lifeboat:settings"
 
 // Analyze notes one resource's inputs; the verdict is on the stack as a whole.
 func (s *Server) Analyze(_ context.Context, req *pulumirpc.AnalyzeRequest) (*pulumirpc.AnalyzeResponse, error) {
@@ -125,7 +114,7 @@ func (s *Server) AnalyzeStack(_ context.Context, req *pulumirpc.AnalyzeStackRequ
 		return nil, err
 	}
 	response := new(pulumirpc.AnalyzeResponse)
-	for _, result := range policies.Evaluate(s.cfg.Rules, stack, s.cfg.Waivers) {
+	for _, result := range policies.Evaluate(s.cfg.Rules, stack, s.cfg.Project.Waivers) {
 		for _, f := range result.Findings {
 			response.Diagnostics = append(response.Diagnostics, &pulumirpc.AnalyzeDiagnostic{
 				PolicyName: result.Rule.ID, PolicyPackName: Name, PolicyPackVersion: s.cfg.Version,
@@ -167,7 +156,10 @@ func (s *Server) gather(whole []*pulumirpc.AnalyzerResource) (*policies.Stack, e
 	if !ok {
 		return nil, fmt.Errorf("stack %q is none of primary, dr, failover-ID: the rules do not know what it must hold", name)
 	}
-	stack := &policies.Stack{Name: name, Role: role, Now: s.cfg.Clock().UTC(), Settings: s.settings, Backend: s.cfg.Backend, Facts: s.cfg.Facts}
+	stack := &policies.Stack{Name: name, Role: role, Now: s.cfg.Clock().UTC(), Backend: s.cfg.Backend}
+	if err := s.cfg.Project.Complete(stack); err != nil {
+		return nil, err
+	}
 	for _, urn := range slices.Sorted(maps.Keys(s.resources)) {
 		stack.Resources = append(stack.Resources, s.resources[urn])
 	}

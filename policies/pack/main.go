@@ -2,19 +2,17 @@
 //
 //	pulumi preview --policy-pack bin/lifeboat-policy
 //
-// It reads, when they are there, policies/waivers.json and policies/facts.json of the
-// folder it is started in or of the one that LIFEBOAT_POLICY_DIR names.
+// It reads the settings of the stacks, policies/waivers.json and policies/facts.json of
+// the project's folder: the one it is started in, or the one that LIFEBOAT_PROJECT names.
+// LIFEBOAT_STATE_BACKEND says where the state is kept when PULUMI_BACKEND_URL does not.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -24,6 +22,7 @@ import (
 
 	"lifeboat/policies"
 	"lifeboat/policies/engine"
+	"lifeboat/policies/project"
 )
 
 func main() {
@@ -63,32 +62,17 @@ func run(ctx context.Context, stdout io.Writer) error {
 }
 
 func config() (engine.Config, error) {
-	cfg := engine.Config{Version: version(), Rules: policies.All(), Backend: os.Getenv("PULUMI_BACKEND_URL")}
-	dir := os.Getenv("LIFEBOAT_POLICY_DIR")
+	cfg := engine.Config{Version: version(), Rules: policies.All(), Backend: os.Getenv("LIFEBOAT_STATE_BACKEND")}
+	if cfg.Backend == "" {
+		cfg.Backend = os.Getenv("PULUMI_BACKEND_URL")
+	}
+	dir := os.Getenv("LIFEBOAT_PROJECT")
 	if dir == "" {
-		dir = "policies"
+		dir = "."
 	}
-	waivers, err := optional(filepath.Join(dir, "waivers.json"))
-	if err == nil && waivers != nil {
-		cfg.Waivers, err = policies.ReadWaivers(waivers, cfg.Rules)
-	}
-	if err != nil {
-		return cfg, err
-	}
-	facts, err := optional(filepath.Join(dir, "facts.json"))
-	if err == nil && facts != nil {
-		cfg.Facts, err = policies.ReadFacts(facts)
-	}
+	var err error
+	cfg.Project, err = project.Open(dir, cfg.Rules)
 	return cfg, err
-}
-
-// optional returns nil for a file that is not there.
-func optional(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
 }
 
 func version() string {
