@@ -44,7 +44,8 @@ type SQL struct {
 	Host     pulumi.StringOutput
 	Database pulumi.StringOutput
 
-	scope infra.Scope
+	scope  infra.Scope
+	inside []pulumi.Resource // what lies in the server
 }
 
 // Validate reports every problem of the arguments at once.
@@ -90,6 +91,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := s.audit(ctx, name, server, args); err != nil {
 		return nil, err
 	}
+	if err := s.keep(ctx, name, server); err != nil {
+		return nil, err
+	}
 	s.ServerID, s.Host, s.Database = server.ID().ToStringOutput(), server.FullyQualifiedDomainName, database.Name
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"serverId": s.ServerID, "host": s.Host, "database": s.Database})
 }
@@ -126,15 +130,6 @@ func (s *SQL) server(ctx *pulumi.Context, name string, args *Args) (*sql.Server,
 		Name:       server.Name,
 		Location:   string(s.scope.Region),
 		Body:       pulumi.Map{"properties": pulumi.Map{"retentionDays": pulumi.Int(args.SoftDeleteDays)}},
-	}, infra.Child(s)...)
-	if err != nil || !s.scope.Protect {
-		return server, err
-	}
-	_, err = locks.NewManagementLockByScope(ctx, name+"-keep", &locks.ManagementLockByScopeArgs{
-		LockName: pulumi.String("keep"),
-		Level:    pulumi.String("CanNotDelete"),
-		Notes:    pulumi.String("Deleting a server deletes its databases with it. See docs/infrastructure.md."),
-		Scope:    server.ID(),
 	}, infra.Child(s)...)
 	return server, err
 }
@@ -177,7 +172,7 @@ func (s *SQL) backups(ctx *pulumi.Context, name string, server *sql.Server, data
 	if err != nil {
 		return err
 	}
-	_, err = sql.NewLongTermRetentionPolicy(ctx, name, &sql.LongTermRetentionPolicyArgs{
+	long, err := sql.NewLongTermRetentionPolicy(ctx, name, &sql.LongTermRetentionPolicyArgs{
 		ResourceGroupName: s.scope.Group,
 		ServerName:        server.Name,
 		DatabaseName:      database.Name,
@@ -187,6 +182,7 @@ func (s *SQL) backups(ctx *pulumi.Context, name string, server *sql.Server, data
 		YearlyRetention:   pulumi.String(args.Yearly),
 		WeekOfYear:        pulumi.Int(args.WeekOfYear),
 	}, append(infra.Child(s), pulumi.DependsOn([]pulumi.Resource{short}))...)
+	s.inside = append(s.inside, database, short, long)
 	return err
 }
 
@@ -206,7 +202,7 @@ func (s *SQL) audit(ctx *pulumi.Context, name string, server *sql.Server, args *
 	if err != nil {
 		return err
 	}
-	_, err = insights.NewDiagnosticSetting(ctx, name+"-audit", &insights.DiagnosticSettingArgs{
+	setting, err := insights.NewDiagnosticSetting(ctx, name+"-audit", &insights.DiagnosticSettingArgs{
 		Name:        pulumi.String("audit"),
 		ResourceUri: pulumi.Sprintf("%s/databases/master", server.ID()),
 		WorkspaceId: args.WorkspaceID,
@@ -214,6 +210,23 @@ func (s *SQL) audit(ctx *pulumi.Context, name string, server *sql.Server, args *
 			Category: pulumi.String("SQLSecurityAuditEvents"), Enabled: pulumi.Bool(true),
 		}},
 	}, append(infra.Child(s), pulumi.DependsOn([]pulumi.Resource{policy}))...)
+	s.inside = append(s.inside, policy, setting)
+	return err
+}
+
+// keep forbids everyone to delete the server, with which its databases would go. It
+// depends on all that lies in the server: a lock forbids the deletion of those too, so
+// it must be the last to come and the first to go.
+func (s *SQL) keep(ctx *pulumi.Context, name string, server *sql.Server) error {
+	if !s.scope.Protect {
+		return nil
+	}
+	_, err := locks.NewManagementLockByScope(ctx, name+"-keep", &locks.ManagementLockByScopeArgs{
+		LockName: pulumi.String("keep"),
+		Level:    pulumi.String("CanNotDelete"),
+		Notes:    pulumi.String("Deleting a server deletes its databases with it. See docs/infrastructure.md."),
+		Scope:    server.ID(),
+	}, append(infra.Child(s), pulumi.DependsOn(s.inside))...)
 	return err
 }
 

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	locks "github.com/pulumi/pulumi-azure-native-sdk/authorization/v2/v20200501"
 	storage "github.com/pulumi/pulumi-azure-native-sdk/storage/v2/v20230501"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -12,7 +11,9 @@ import (
 // apiVersion of the storage provider whose body the patches below send.
 const apiVersion = "2023-05-01"
 
-// immutable sets the account's retention, and locks it when asked.
+// immutable sets the account's retention, and locks it when asked. There is no
+// management lock on the account beside it: one would also forbid deleting the role
+// assignments that other stacks make here, and a drill could not be cleaned up.
 //
 // Azure refuses to create a policy as Locked: it must first exist Unlocked, and once
 // Locked it may only grow. One declaration cannot say both, so there are two patches.
@@ -31,16 +32,7 @@ func (s *Store) immutable(ctx *pulumi.Context, name string, account *storage.Sto
 			return err
 		}
 	}
-	if !s.scope.Protect {
-		return nil
-	}
-	_, err = locks.NewManagementLockByScope(ctx, name+"-keep", &locks.ManagementLockByScopeArgs{
-		LockName: pulumi.String("keep"),
-		Level:    pulumi.String("CanNotDelete"),
-		Notes:    pulumi.String("Holds the event log and the snapshots. See docs/infrastructure.md before removing this lock."),
-		Scope:    account.ID(),
-	}, infra.Child(s)...)
-	return err
+	return nil
 }
 
 // once keeps the first patch from being sent again after the period was locked. While it

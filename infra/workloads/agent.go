@@ -18,7 +18,7 @@ func (w *Workloads) agent(ctx *pulumi.Context, space *core.Namespace) error {
 	p := pod{
 		component: "agent", account: AgentAccount, image: w.image(w.args.Agent.Image),
 		args:  []string{"agent", "--config", "/etc/lifeboat/lifeboat.yaml", "--listen", ":8080"},
-		ports: map[string]int{"http": agentPort}, probes: &probes{port: "http", path: "/healthz"},
+		ports: map[string]int{"http": agentPort}, probes: &probes{scheme: "HTTP", port: "http", path: "/healthz"},
 		cpu: "500m", mem: "1Gi", scratch: "2Gi", config: true,
 	}
 	template := p.template()
@@ -38,7 +38,7 @@ func (w *Workloads) agent(ctx *pulumi.Context, space *core.Namespace) error {
 			Strategy: apps.DeploymentStrategyArgs{Type: pulumi.String("RollingUpdate"), RollingUpdate: apps.RollingUpdateDeploymentArgs{MaxUnavailable: pulumi.Int(1), MaxSurge: pulumi.Int(1)}},
 			Template: template,
 		},
-	}, w.options...)
+	}, w.running()...)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (w *Workloads) cronJobs(ctx *pulumi.Context, space *core.Namespace) error {
 					BackoffLimit: pulumi.Int(2), ActiveDeadlineSeconds: pulumi.Int(j.hours * 3600), Template: p.template(),
 				}},
 			},
-		}, w.options...)
+		}, w.running()...)
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// application makes the customer's namespace, and in it the application when it runs.
-func (w *Workloads) application(ctx *pulumi.Context, space *core.Namespace) error {
+// ground is what the customer's namespace has before anything runs in it.
+func (w *Workloads) ground(ctx *pulumi.Context, space *core.Namespace) error {
 	a := w.args.App
 	if err := w.denyAll(ctx, space, "deny-"+a.Name); err != nil {
 		return err
@@ -24,15 +24,16 @@ func (w *Workloads) application(ctx *pulumi.Context, space *core.Namespace) erro
 	}); err != nil {
 		return err
 	}
-	if err := w.account(ctx, space, "account-"+a.Name, a.Name, a.Name); err != nil {
-		return err
-	}
-	if !a.Run {
-		return nil
-	}
+	return w.account(ctx, space, "account-"+a.Name, a.Name, a.Name)
+}
+
+// application runs the customer's application. It serves TLS itself, with a certificate
+// from its vault: nothing between the user and it can read.
+func (w *Workloads) application(ctx *pulumi.Context, space *core.Namespace) error {
+	a := w.args.App
 	p := pod{
 		component: a.Name, account: a.Name, image: w.image(a.Image), env: w.environment(),
-		ports: map[string]int{"http": a.Port}, probes: &probes{port: "http", path: a.HealthPath},
+		ports: map[string]int{"https": a.Port}, probes: &probes{scheme: "HTTPS", port: "https", path: a.HealthPath},
 		cpu: "500m", mem: "1Gi", scratch: "1Gi",
 	}
 	_, err := apps.NewDeployment(ctx, a.Name, &apps.DeploymentArgs{
@@ -40,7 +41,7 @@ func (w *Workloads) application(ctx *pulumi.Context, space *core.Namespace) erro
 		Spec: apps.DeploymentSpecArgs{
 			Replicas: pulumi.Int(a.Replicas), Selector: meta.LabelSelectorArgs{MatchLabels: labels(a.Name)}, Template: p.template(),
 		},
-	}, w.options...)
+	}, w.running()...)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (w *Workloads) front(ctx *pulumi.Context, space *core.Namespace) error {
 		Metadata: m,
 		Spec: core.ServiceSpecArgs{
 			Type: pulumi.String("LoadBalancer"), Selector: labels(a.Name), ExternalTrafficPolicy: pulumi.String("Local"),
-			Ports: core.ServicePortArray{core.ServicePortArgs{Name: pulumi.String("https"), Port: pulumi.Int(443), TargetPort: pulumi.String("http")}},
+			Ports: core.ServicePortArray{core.ServicePortArgs{Name: pulumi.String("https"), Port: pulumi.Int(443), TargetPort: pulumi.String("https")}},
 		},
 	}, w.options...)
 	return err

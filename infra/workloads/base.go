@@ -30,10 +30,9 @@ func in(space *core.Namespace, name string, l pulumi.StringMap) meta.ObjectMetaA
 func (w *Workloads) account(ctx *pulumi.Context, space *core.Namespace, resource, name, identity string) error {
 	m := in(space, name, labels(name))
 	m.Annotations = pulumi.StringMap{"azure.workload.identity/client-id": w.args.ClientIDs[identity]}
-	_, err := core.NewServiceAccount(ctx, resource, &core.ServiceAccountArgs{
+	return w.add(core.NewServiceAccount(ctx, resource, &core.ServiceAccountArgs{
 		Metadata: m, AutomountServiceAccountToken: pulumi.Bool(false),
-	}, w.options...)
-	return err
+	}, w.options...))
 }
 
 func (w *Workloads) accounts(ctx *pulumi.Context, space *core.Namespace) error {
@@ -49,11 +48,10 @@ func (w *Workloads) accounts(ctx *pulumi.Context, space *core.Namespace) error {
 const ConfigName = "lifeboat"
 
 func (w *Workloads) config(ctx *pulumi.Context, space *core.Namespace) error {
-	_, err := core.NewConfigMap(ctx, "config", &core.ConfigMapArgs{
+	return w.add(core.NewConfigMap(ctx, "config", &core.ConfigMapArgs{
 		Metadata: in(space, ConfigName, labels("lifeboat")),
 		Data:     pulumi.StringMap{"lifeboat.yaml": w.args.Agent.Config},
-	}, w.options...)
-	return err
+	}, w.options...))
 }
 
 // policies deny everything in and out of a namespace but what its pods need.
@@ -92,10 +90,9 @@ func (w *Workloads) denyAll(ctx *pulumi.Context, space *core.Namespace, name str
 
 func (w *Workloads) policy(ctx *pulumi.Context, space *core.Namespace, name string, pods pulumi.StringMap, spec *networking.NetworkPolicySpecArgs) error {
 	spec.PodSelector = meta.LabelSelectorArgs{MatchLabels: pods}
-	_, err := networking.NewNetworkPolicy(ctx, name, &networking.NetworkPolicyArgs{
+	return w.add(networking.NewNetworkPolicy(ctx, name, &networking.NetworkPolicyArgs{
 		Metadata: in(space, name, labels(name)), Spec: spec,
-	}, w.options...)
-	return err
+	}, w.options...))
 }
 
 func ports(numbers []int) networking.NetworkPolicyPortArray {

@@ -49,7 +49,7 @@ func (w *Workloads) database(ctx *pulumi.Context, space *core.Namespace) error {
 				},
 			}},
 		},
-	}, w.options...)
+	}, w.running()...)
 	return err
 }
 

@@ -26,8 +26,9 @@ type pod struct {
 
 // probes are paths on one of the pod's ports.
 type probes struct {
-	port string
-	path string
+	scheme string // "HTTP" or "HTTPS"
+	port   string
+	path   string
 }
 
 // template is a pod under the restricted standard.
@@ -82,7 +83,7 @@ func (p *pod) container() core.ContainerArgs {
 	}
 	if p.probes != nil {
 		probe := core.ProbeArgs{
-			HttpGet:       core.HTTPGetActionArgs{Path: pulumi.String(p.probes.path), Port: pulumi.String(p.probes.port)},
+			HttpGet:       core.HTTPGetActionArgs{Scheme: pulumi.String(p.probes.scheme), Path: pulumi.String(p.probes.path), Port: pulumi.String(p.probes.port)},
 			PeriodSeconds: pulumi.Int(10), TimeoutSeconds: pulumi.Int(5),
 		}
 		c.ReadinessProbe, c.LivenessProbe = probe, probe

@@ -1,6 +1,8 @@
 package workloads
 
 import (
+	"slices"
+
 	core "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -63,9 +65,9 @@ type Container struct {
 type Workloads struct {
 	pulumi.ResourceState
 
-	args *Args
-	// deleted says how an object goes: with its cluster, or one by one.
-	options []pulumi.ResourceOption
+	args    *Args
+	options []pulumi.ResourceOption // of every object
+	before  []pulumi.Resource       // what must be there before a pod is
 }
 
 // Validate reports every problem of the arguments at once.
@@ -120,6 +122,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		spaces[space] = made
 	}
+	if err := w.ground(ctx, spaces[args.App.Name]); err != nil {
+		return nil, err
+	}
 	steps := []func(*pulumi.Context, *core.Namespace) error{w.policies, w.accounts, w.config}
 	if args.Agent.Run {
 		steps = append(steps, w.agent)
@@ -135,10 +140,26 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return nil, err
 		}
 	}
-	if err := w.application(ctx, spaces[args.App.Name]); err != nil {
-		return nil, err
+	if args.App.Run {
+		if err := w.application(ctx, spaces[args.App.Name]); err != nil {
+			return nil, err
+		}
 	}
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"namespace": pulumi.String(Namespace)})
+}
+
+// add notes what pods must wait for: without its account a pod is refused, and without
+// the policies it would for a moment be open to all.
+func (w *Workloads) add(r pulumi.Resource, err error) error {
+	if err == nil {
+		w.before = append(w.before, r)
+	}
+	return err
+}
+
+// running are the options of what has pods.
+func (w *Workloads) running() []pulumi.ResourceOption {
+	return append(slices.Clone(w.options), pulumi.DependsOn(w.before))
 }
 
 // image is an image in the region's registry.
