@@ -87,7 +87,7 @@ func TestSmoke(t *testing.T) {
 	tv, err := target.View(ctx)
 	require.NoError(t, err)
 	for i := range v.Schema().Tables {
-		require.Equal(t, state(t, v, &v.Schema().Tables[i]), state(t, tv, &v.Schema().Tables[i]))
+		require.Equal(t, stateOf(t, v, &v.Schema().Tables[i]), stateOf(t, tv, &v.Schema().Tables[i]))
 	}
 	require.NoError(t, tv.Close())
 	require.NoError(t, v.Close())
@@ -96,17 +96,4 @@ func TestSmoke(t *testing.T) {
 	require.NoError(t, target.Apply(ctx, 5, []database.Change{{Op: 'D', Table: "kv", Row: row}}))
 	require.Error(t, target.Apply(ctx, 6, []database.Change{{Op: 'D', Table: "kv", Row: row}}))
 	require.NoError(t, db.Remove(ctx, true))
-}
-
-func state(t *testing.T, v database.View, table *database.Table) database.State {
-	t.Helper()
-	var s database.State
-	var scratch []byte
-	for row, err := range v.Rows(context.Background(), table) {
-		require.NoError(t, err)
-		var h database.RowHash
-		h, scratch = table.Hash(scratch, row)
-		s.Add(h)
-	}
-	return s
 }
