@@ -32,8 +32,8 @@ type ManagedCluster struct {
 
 // IssuerURL is where the cluster's service account tokens come from.
 func (c *ManagedCluster) IssuerURL() pulumi.StringOutput {
-	return c.OIDCIssuerProfile.ApplyT(func(v any) (string, error) {
-		profile, _ := v.(map[string]any)
+	return pulumi.All(c.OIDCIssuerProfile, c.ID()).ApplyT(func(known []any) (string, error) {
+		profile, _ := known[0].(map[string]any)
 		url, _ := profile["issuerURL"].(string)
 		if url == "" {
 			return "", errors.New("the cluster has no OIDC issuer: workload identity cannot work")

@@ -51,7 +51,7 @@ func (k *kubernetesProvider) Configure(_ context.Context, q *pulumirpc.Configure
 		k.host = strings.TrimSuffix(m[1], ":443")
 		k.mu.Unlock()
 	}
-	return &pulumirpc.ConfigureResponse{AcceptResources: true}, nil
+	return &pulumirpc.ConfigureResponse{SupportsPreview: true, AcceptResources: true}, nil
 }
 
 // cluster finds the configured cluster, or says that it cannot be reached.
@@ -131,6 +131,9 @@ func (k *kubernetesProvider) Create(_ context.Context, q *pulumirpc.CreateReques
 	if err != nil {
 		return nil, err
 	}
+	if q.GetPreview() {
+		return &pulumirpc.CreateResponse{Properties: q.GetProperties()}, nil
+	}
 	inputs, err := plainProps(q.GetProperties())
 	if err != nil {
 		return nil, err
@@ -176,6 +179,9 @@ func (k *kubernetesProvider) Update(_ context.Context, q *pulumirpc.UpdateReques
 	o, err := k.kind(q.GetUrn())
 	if err != nil {
 		return nil, err
+	}
+	if q.GetPreview() {
+		return &pulumirpc.UpdateResponse{Properties: q.GetNews()}, nil
 	}
 	inputs, err := plainProps(q.GetNews())
 	if err != nil {

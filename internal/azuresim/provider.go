@@ -26,12 +26,8 @@ type base struct {
 	version string
 }
 
-// Handshake accepts the engine.
-func (base) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
-	return &pulumirpc.ProviderHandshakeResponse{}, nil
-}
-
-// Attach is the older way of saying the same.
+// Attach accepts the engine. There is no Handshake, so the engine asks Configure for what
+// this provider can do.
 func (base) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
@@ -95,7 +91,7 @@ func (a *azureProvider) Configure(_ context.Context, q *pulumirpc.ConfigureReque
 	if a.sub == "" {
 		return nil, status.Error(codes.InvalidArgument, "azure-native:subscriptionId is not configured")
 	}
-	return &pulumirpc.ConfigureResponse{SupportsPreview: false, AcceptResources: true}, nil
+	return &pulumirpc.ConfigureResponse{SupportsPreview: true, AcceptResources: true}, nil
 }
 
 func (a *azureProvider) subscription() string {
@@ -246,6 +242,10 @@ func (a *azureProvider) Create(_ context.Context, q *pulumirpc.CreateRequest) (*
 	if err != nil {
 		return nil, err
 	}
+	if q.GetPreview() {
+		state, err := a.preview(k, q.GetProperties())
+		return &pulumirpc.CreateResponse{Properties: state}, err
+	}
 	inputs, err := plainProps(q.GetProperties())
 	if err != nil {
 		return nil, err
@@ -262,6 +262,24 @@ func (a *azureProvider) Create(_ context.Context, q *pulumirpc.CreateRequest) (*
 		return nil, partial(r.ID, state, q.GetProperties(), cerr)
 	}
 	return &pulumirpc.CreateResponse{Id: r.ID, Properties: state}, nil
+}
+
+// preview is what is known of a resource before it is made: its inputs and its name; what
+// Azure computes is there and unknown.
+func (a *azureProvider) preview(k *Kind, inputs *structpb.Struct) (*structpb.Struct, error) {
+	state, err := properties(inputs)
+	if err != nil {
+		return nil, err
+	}
+	if name, ok := state[resource.PropertyKey(k.nameProperty())]; ok {
+		state["name"] = name
+	}
+	if k.Compute != nil {
+		for key := range k.Compute(&View{&Cloud{}}, &Resource{Inputs: state.Mappable(), Outputs: Props{}}) {
+			state[resource.PropertyKey(key)] = resource.MakeComputed(resource.NewProperty(""))
+		}
+	}
+	return plugin.MarshalProperties(state, plugin.MarshalOptions{KeepUnknowns: true})
 }
 
 // partial tells the engine that a resource exists but was not seen to finish.
@@ -322,6 +340,10 @@ func (a *azureProvider) Update(_ context.Context, q *pulumirpc.UpdateRequest) (*
 	if err != nil {
 		return nil, err
 	}
+	if q.GetPreview() {
+		state, err := foresee(q)
+		return &pulumirpc.UpdateResponse{Properties: state}, err
+	}
 	inputs, err := plainProps(q.GetNews())
 	if err != nil {
 		return nil, err
@@ -335,6 +357,29 @@ func (a *azureProvider) Update(_ context.Context, q *pulumirpc.UpdateRequest) (*
 		return nil, err
 	}
 	return &pulumirpc.UpdateResponse{Properties: state}, nil
+}
+
+// foresee is a resource after an update that is only previewed: what it was, with the
+// new inputs.
+func foresee(q *pulumirpc.UpdateRequest) (*structpb.Struct, error) {
+	state, err := properties(q.GetOlds())
+	if err != nil {
+		return nil, err
+	}
+	news, err := properties(q.GetNews())
+	if err != nil {
+		return nil, err
+	}
+	before, err := properties(q.GetOldInputs())
+	if err != nil {
+		return nil, err
+	}
+	for key, v := range news {
+		if !before[key].DeepEquals(v) {
+			state[key] = v
+		}
+	}
+	return plugin.MarshalProperties(state, plugin.MarshalOptions{KeepUnknowns: true})
 }
 
 // Delete removes the resource.
