@@ -38,7 +38,7 @@ const (
 	ackPause = 10 * time.Millisecond
 	// maxFruitless is how many transactions in a row may come to nothing before the
 	// database is taken for one that nobody can write to.
-	maxFruitless = 2_000
+	maxFruitless = 500
 )
 
 // ErrNothingToChange: the writers found no statement that the database accepts.

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/config"
+	"lifeboat/internal/drill"
+	"lifeboat/internal/drill/embedded"
+)
+
+// drillOptions are the flags of drill.
+type drillOptions struct {
+	source   string
+	rows     int
+	dir      string
+	duration time.Duration
+	writers  int
+	seed     uint64
+	lose     string
+	memory   config.Size
+}
+
+func (a *app) drillCommand() *cobra.Command {
+	o := drillOptions{memory: 512 << 20}
+	cmd := &cobra.Command{
+		Use:   "drill",
+		Short: "Lose a region on this machine, and prove what was saved",
+		Long: `Play both regions in folders on this machine: make a hospital's hand-over database (or copy
+yours), protect it, let writers change any tables they find, each counting a transaction as safe
+only when the barrier has answered; lose a region in mid-write; take over, restore from the mirror
+alone, and compare the result with state hashes and, row by row, with the writers' own records.
+
+Nothing outside a new folder is touched; a --source is only read. Without --dir everything but the
+report is removed at the end.`,
+		Example: `  lifeboat drill
+  lifeboat drill --source app.sqlite --lose agent
+  lifeboat drill --dir drill-1 --lose mirror-link --duration 30s --seed 7 --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("seed") {
+				o.seed = rand.Uint64N(1_000_000)
+			}
+			return a.drill(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.source, "source", "", "SQLite database to copy (default: make a hospital's)")
+	f.IntVar(&o.rows, "rows", 100_000, "rows of the hospital's database, about")
+	f.StringVar(&o.dir, "dir", "", "keep everything in this folder, which must be empty or not exist")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long the writers write, about")
+	f.IntVar(&o.writers, "writers", 8, "writers at the same time")
+	f.Uint64Var(&o.seed, "seed", 0, "fixes data, choices and the plan of the loss (default: a random one, printed)")
+	f.StringVar(&o.lose, "lose", string(drill.Primary), "what to lose: primary, agent or mirror-link")
+	f.Var(&o.memory, "memory", "memory that the restore may use")
+	return cmd
+}
+
+func (o *drillOptions) check() error {
+	var errs []error
+	if _, err := drill.ParseLoss(o.lose); err != nil {
+		errs = append(errs, fmt.Errorf("--lose: %w", err))
+	}
+	if o.rows < 50 || o.rows > 100_000_000 {
+		errs = append(errs, fmt.Errorf("--rows %d: want 50 to 100,000,000", o.rows))
+	}
+	if o.writers < 1 || o.writers > 1000 {
+		errs = append(errs, fmt.Errorf("--writers %d: want 1 to 1000", o.writers))
+	}
+	if o.duration < 500*time.Millisecond || o.duration > 24*time.Hour {
+		errs = append(errs, fmt.Errorf("--duration %s: want 500ms to 24h", o.duration))
+	}
+	if o.memory < 64<<20 {
+		errs = append(errs, fmt.Errorf("--memory %s: want at least 64MiB", o.memory))
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("%w: %w", errUsage, errors.Join(errs...))
+	}
+	return nil
+}
+
+// stage is where a drill plays.
+type stage struct {
+	dir   string
+	clear func() error // removes what need not stay
+}
+
+// makeStage prepares the folder: --dir stays as it is in the end; without it a temporary
+// folder keeps the report only.
+func makeStage(dir string) (*stage, error) {
+	if dir == "" {
+		made, err := os.MkdirTemp("", "lifeboat-drill-")
+		s := &stage{dir: made}
+		s.clear = func() error {
+			return errors.Join(os.RemoveAll(filepath.Join(s.dir, "primary")), os.RemoveAll(filepath.Join(s.dir, "mirror")))
+		}
+		return s, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > 0 {
+		return nil, fmt.Errorf("%w: --dir %s is not empty; a drill only writes to a folder of its own", errRefused, dir)
+	}
+	abs, err := filepath.Abs(dir)
+	return &stage{dir: abs, clear: func() error { return nil }}, err
+}
+
+func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
+	if err := o.check(); err != nil {
+		return err
+	}
+	st, err := makeStage(o.dir)
+	if err != nil {
+		return err
+	}
+	finished := false
+	defer func() {
+		err = errors.Join(err, st.clear())
+		if !finished && o.dir == "" {
+			err = errors.Join(err, os.RemoveAll(st.dir)) // there is no report to keep
+		}
+	}()
+	log := a.logger()
+	log.Info("drill", "seed", o.seed, "lose", o.lose, "dir", st.dir)
+	cfg, err := a.drillConfig(ctx, o, st.dir)
+	if err != nil {
+		return err
+	}
+	result, err := drill.Run(ctx, cfg)
+	if result == nil {
+		return err
+	}
+	finished = true
+	return errors.Join(a.report(result.Summary(), func(w io.Writer) { printDrill(w, result) }), err)
+}
+
+func (a *app) drillConfig(ctx context.Context, o drillOptions, dir string) (drill.Config, error) {
+	log := a.logger()
+	primary, mirror := filepath.Join(dir, "primary"), filepath.Join(dir, "mirror")
+	cfg := drill.Config{
+		Engine: embedded.New(embedded.Config{Primary: primary, Standby: filepath.Join(mirror, "database"), Source: o.source, Rows: o.rows, Seed: o.seed, Log: log}),
+		Lose:   drill.Loss(o.lose), Seed: o.seed, Writers: o.writers, Duration: o.duration,
+		Dir: dir, Memory: int64(o.memory), Log: log, Clock: a.clock,
+		Agent: agentProcess, FencedExit: codeOf(eventlog.ErrFenced).code,
+	}
+	for place, folder := range map[*drill.Place]string{&cfg.Primary: filepath.Join(primary, "store"), &cfg.Mirror: filepath.Join(mirror, "store")} {
+		u := config.URL("dir:" + folder)
+		if err := makeStore(ctx, u, log); err != nil {
+			return cfg, err
+		}
+		store, err := openStore(ctx, u, log)
+		if err != nil {
+			return cfg, err
+		}
+		*place = drill.Place{URL: u.Reveal(), Store: store, Destroy: func(context.Context) error { return os.RemoveAll(folder) }}
+	}
+	return cfg, nil
+}
+
+// agentProcess runs this same program as an agent.
+func agentProcess(ctx context.Context, config, addressFile string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	return exec.CommandContext(ctx, self, "agent", "--config", config, "--address-file", addressFile)
+}
+
+func printDrill(w io.Writer, r *drill.Result) {
+	verdict := "PROVEN: nothing acknowledged was lost"
+	if !r.Verified {
+		verdict = "NOT PROVEN"
+	}
+	line(w, "%s", verdict)
+	line(w, "lost\t%s\tseed %d", r.Lose, r.Seed)
+	line(w, "acknowledged\t%d\tlost %d", r.Verdict.Acknowledged, r.Verdict.AcknowledgedLost)
+	line(w, "committed\t%d\tlost %d", r.Verdict.Committed, r.Verdict.CommittedLost)
+	line(w, "restored to\tseq %d\t%d tables, %d rows compared with the writers' record", r.TargetSeq, len(r.Tables), r.Verdict.Rows)
+	line(w, "RPO\t%.3f s\tof commits that nobody was told are safe", r.RPO.Seconds())
+	line(w, "RTO\t%.3f s\tfrom the loss to a verified database", r.RTO.Seconds())
+	for _, s := range r.Steps {
+		if s.Recovery {
+			line(w, "  %s\t%.3f s", s.Name, s.Took.Seconds())
+		}
+	}
+	for _, p := range r.Proofs {
+		mark := "holds"
+		if !p.Holds {
+			mark = "FAILS"
+		}
+		line(w, "%s\t%s\t%s", mark, p.Claim, p.Found)
+	}
+	line(w, "report\t%s", r.Markdown)
+	line(w, "\t%s", r.HTML)
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/blob"
+	"lifeboat/internal/config"
+	"lifeboat/internal/database"
+	"lifeboat/internal/drill"
+	"lifeboat/restore"
+)
+
+// exit is one way for lifeboat to end.
+type exit struct {
+	code    int
+	name    string
+	meaning string
+	errs    []error // that end so, by errors.Is
+}
+
+// Ends that have no sentinel of their own elsewhere.
+var (
+	errUsage   = errors.New("usage")
+	errRefused = errors.New("refused")
+	errDamage  = errors.New("damage was found")
+	errOpen    = errors.New("cannot be opened")
+)
+
+// exits is the one table of exit codes; help and README repeat it, tests compare. The
+// first row with a matching error counts, so what is more telling stands first.
+var exits = []exit{
+	{0, "ok", "it was done; for a proof: it holds", nil},
+	{130, "interrupted", "stopped by a signal; whatever was begun can be run again", []error{context.Canceled}},
+	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen}},
+	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{eventlog.ErrNewerVersion}},
+	{5, "fenced", "the log has been taken over, or another writer is at work", []error{eventlog.ErrFenced, database.ErrFenced}},
+	{8, "lost", "a drill did not prove what it set out to prove", []error{drill.ErrNotProven}},
+	{7, "damaged", "an object is corrupt, cut short or missing, or a hash differs", []error{
+		errDamage, restore.ErrMismatch, restore.ErrInconsistent, eventlog.ErrCorrupt, eventlog.ErrTruncated,
+		eventlog.ErrDiverged, eventlog.ErrOtherStream}},
+	{6, "not restorable", "the store does not prove that point; the message names the nearest that it does", []error{
+		restore.ErrOutsideWindow, restore.ErrNoSnapshot, eventlog.ErrGap}},
+	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
+	{3, "refused", "refused before anything was changed", []error{
+		errRefused, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
+	{1, "failed", "it failed for another reason; the message says which", nil},
+}
+
+// codeOf finds the row for an error.
+func codeOf(err error) exit {
+	if err == nil {
+		return exits[0]
+	}
+	for _, e := range exits {
+		for _, target := range e.errs {
+			if errors.Is(err, target) {
+				return e
+			}
+		}
+	}
+	return exits[len(exits)-1]
+}
+
+// hints say what to do about an error, for those whose message cannot know it.
+var hints = []struct {
+	err  error
+	hint string
+}{
+	{config.ErrInvalid, "docs/configuration.md describes every key; 'lifeboat init' writes a file that is valid"},
+	{database.ErrNotInstalled, "run 'lifeboat capture install' (with --dry-run first, to see what it does)"},
+	{database.ErrNotEmpty, "name a database that does not exist yet; lifeboat never overwrites one"},
+	{database.ErrUnsupported, "nothing was installed; change what is named, then run the command again"},
+	{eventlog.ErrFenced, "this side must not be written to any more; the log goes on where 'lifeboat takeover' was run"},
+	{eventlog.ErrNewerVersion, "upgrade lifeboat on this machine"},
+	{eventlog.ErrOtherStream, "the two stores belong to different databases; check both URLs"},
+	{eventlog.ErrDiverged, "do not delete anything; 'lifeboat log verify' on each store shows where they part"},
+	{restore.ErrNoSnapshot, "take one with 'lifeboat snapshot take', or check the store's URL"},
+	{restore.ErrOutsideWindow, "'lifeboat status' shows what can be restored"},
+	{restore.ErrMismatch, "the restored database must not be used; run 'lifeboat log verify' and 'lifeboat snapshot verify', then restore to another point"},
+	{eventlog.ErrNotDurable, "the commit is in the primary's database; look at the mirror's store and its link, then ask again"},
+	{eventlog.ErrDegraded, "the mirror cannot be reached; what is committed now exists in one region only"},
+	{errDamage, "nothing was repaired; the other region's store may hold the same objects whole"},
+	{context.DeadlineExceeded, "allow more time, or look at what does not answer"},
+}
+
+func hintFor(err error) string {
+	for _, h := range hints {
+		if errors.Is(err, h.err) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+// exitCodesHelp is the table as help shows it, by code.
+func exitCodesHelp() string {
+	var b strings.Builder
+	for code := range 256 {
+		for _, e := range exits {
+			if e.code == code {
+				fmt.Fprintf(&b, "  %3d  %-15s %s\n", e.code, e.name, e.meaning)
+			}
+		}
+	}
+	return b.String()
+}

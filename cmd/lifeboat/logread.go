@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/rowtext"
+)
+
+// tailPoll is how often tail looks for new segments.
+const tailPoll = 500 * time.Millisecond
+
+// span limits what is printed of the log: from and to are inclusive Seqs, 0 for none.
+type span struct{ from, to uint64 }
+
+func (s *span) flags(cmd *cobra.Command) {
+	cmd.Flags().Uint64Var(&s.from, "from", 0, "first sequence number to print")
+	cmd.Flags().Uint64Var(&s.to, "to", 0, "last sequence number to print (0: to the end)")
+}
+
+func (s *span) holds(e eventlog.Event) bool {
+	return uint64(e.Seq) >= s.from && (s.to == 0 || uint64(e.Seq) <= s.to)
+}
+
+func (a *app) logDumpCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dump",
+		Short: "Print the transactions of the log, row by row",
+		Args:  noArgs,
+	}
+	from := a.storeFlag(cmd)
+	var s span
+	s.flags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		store, _, err := from.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return (&eventPrinter{app: a}).all(cmd.Context(), eventlog.OpenLog(store), s, 0)
+	}
+	return cmd
+}
+
+// all prints the whole log, at most limit events (0: no limit).
+func (p *eventPrinter) all(ctx context.Context, log *eventlog.Log, s span, limit int) error {
+	printed := 0
+	for seg, err := range log.Segments(ctx, eventlog.Position{}) {
+		if err != nil {
+			return err
+		}
+		if s.to > 0 && uint64(seg.Info().First) > s.to {
+			return nil
+		}
+		n, err := p.segment(seg, s, limit-printed)
+		printed += n
+		if err != nil || limit > 0 && printed >= limit {
+			return err
+		}
+	}
+	return nil
+}
+
+// segment prints the events of one segment, at most limit if that is positive.
+func (p *eventPrinter) segment(seg *eventlog.Segment, s span, limit int) (printed int, err error) {
+	for e, err := range seg.Events() {
+		if err != nil {
+			return printed, err
+		}
+		if e.Schema != nil {
+			p.schema = e.Schema
+		}
+		if !s.holds(e) {
+			continue
+		}
+		done, err := p.print(seg, e)
+		if err != nil {
+			return printed, err
+		}
+		if done {
+			printed++
+		}
+		if limit > 0 && printed == limit {
+			return printed, nil
+		}
+	}
+	return printed, nil
+}
+
+func (a *app) logTailCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Print transactions as they become durable, until interrupted",
+		Args:  noArgs,
+	}
+	from := a.storeFlag(cmd)
+	var since uint64
+	cmd.Flags().Uint64Var(&since, "from", 0, "begin with this sequence number instead of at the end")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		store, _, err := from.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return a.tail(cmd.Context(), eventlog.OpenLog(store), since)
+	}
+	return cmd
+}
+
+func (a *app) tail(ctx context.Context, log *eventlog.Log, since uint64) error {
+	p := &eventPrinter{app: a}
+	var at eventlog.Position
+	if since == 0 { // the schema in force has to be known before the first row can be read
+		for seg, err := range log.Segments(ctx, at) {
+			if err != nil {
+				return err
+			}
+			at, p.schema = seg.Info().End(), seg.Schema()
+		}
+	}
+	for seg, err := range log.Tail(ctx, at, tailPoll) {
+		if ctx.Err() != nil {
+			return nil // interrupted is how a tail ends
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := p.segment(seg, span{from: since}, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) logFindCommand() *cobra.Command {
+	var where []string
+	var s span
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "find",
+		Short: "Find the first transactions that touched certain rows",
+		Long: `Stream the log to the first transactions in which one row, added or removed, meets every
+--where. Operators: = != < <= > >= and ~ (a regular expression). Numbers compare as numbers.`,
+		Example: `  lifeboat log find --where 'patient.id = 42' --where 'patient.ward_id != 3'
+  lifeboat log find --where 'task.status = cancelled' --limit 10 --json`,
+		Args: noArgs,
+	}
+	from := a.storeFlag(cmd)
+	s.flags(cmd)
+	cmd.Flags().StringArrayVar(&where, "where", nil, "'TABLE.COLUMN OPERATOR VALUE'; repeat for more")
+	cmd.Flags().IntVar(&limit, "limit", 1, "how many transactions to print (0: all)")
+	_ = cmd.MarkFlagRequired("where") // fails only for a flag that does not exist
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		match, err := parseWhere(where)
+		if err != nil {
+			return err
+		}
+		store, _, err := from.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return (&eventPrinter{app: a, match: match}).all(cmd.Context(), eventlog.OpenLog(store), s, limit)
+	}
+	return cmd
+}
+
+// condition is one --where.
+type condition struct {
+	table, column, op, value string
+	re                       *regexp.Regexp
+}
+
+var whereForm = regexp.MustCompile(`^(.+)\.([^.\s]+)\s*(!=|<=|>=|=|<|>|~)\s*(.*)$`)
+
+// parseWhere makes one test of all conditions. They are of one table: a row is of one.
+func parseWhere(where []string) (func(changeLine) bool, error) {
+	var list []condition
+	for _, text := range where {
+		m := whereForm.FindStringSubmatch(strings.TrimSpace(text))
+		if m == nil {
+			return nil, fmt.Errorf("%w: --where %q is not 'TABLE.COLUMN OPERATOR VALUE'", errUsage, text)
+		}
+		c := condition{table: m[1], column: m[2], op: m[3], value: m[4]}
+		if c.op == "~" {
+			var err error
+			if c.re, err = regexp.Compile(c.value); err != nil {
+				return nil, fmt.Errorf("%w: --where %q: %w", errUsage, text, err)
+			}
+		}
+		if len(list) > 0 && list[0].table != c.table {
+			return nil, fmt.Errorf("%w: --where names tables %s and %s; one row is of one table", errUsage, list[0].table, c.table)
+		}
+		list = append(list, c)
+	}
+	return func(change changeLine) bool {
+		for _, c := range list {
+			if !c.holds(change) {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+func (c condition) holds(change changeLine) bool {
+	if change.Table != c.table {
+		return false
+	}
+	v, ok := change.Row.Column(c.column)
+	if !ok {
+		return false
+	}
+	if c.re != nil {
+		return c.re.MatchString(rowtext.Text(v))
+	}
+	order, ok := rowtext.Compare(v, c.value)
+	if !ok { // NULL equals only the word
+		return c.op == "=" && c.value == "NULL" || c.op == "!=" && c.value != "NULL"
+	}
+	switch c.op {
+	case "=":
+		return order == 0
+	case "!=":
+		return order != 0
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	default:
+		return order >= 0
+	}
+}

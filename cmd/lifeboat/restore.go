@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/config"
+	"lifeboat/restore"
+)
+
+// restoreOptions are the flags of restore.
+type restoreOptions struct {
+	latest  bool
+	seq     uint64
+	at      string
+	into    string
+	dryRun  bool
+	memory  config.Size
+	scratch string
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var o restoreOptions
+	cmd := &cobra.Command{
+		Use:   "restore",
+		Short: "Restore any provable point into a fresh database, and prove it",
+		Long: `Restore the database as it was after exactly one transaction: the last one (--latest), a given
+one (--seq), or the last one not after a time (--at, RFC 3339, full precision). The target must be
+empty; it is never overwritten. An interrupted restore goes on where it stopped when it is run
+again. At the end the target is scanned and every table's state hash is compared with what the
+snapshot and the log demand; only then is the exit code 0.`,
+		Example: `  lifeboat restore --latest --into sqlite:restored.sqlite
+  lifeboat restore --at 2026-03-01T09:30:00Z --into sqlite:before.sqlite --dry-run`,
+		Args: noArgs,
+	}
+	from := a.storeFlag(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.latest, "latest", false, "restore to the end of the log")
+	f.Uint64Var(&o.seq, "seq", 0, "restore to this sequence number, inclusive")
+	f.StringVar(&o.at, "at", "", "restore to this time, inclusive: RFC 3339 with Z or an offset")
+	f.StringVar(&o.into, "into", "", "the empty database to fill, "+databaseForms())
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and a forecast, change nothing")
+	f.Var(&o.memory, "memory", "memory to use (default: restore.memory of the configuration)")
+	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
+	f.StringVar(&o.scratch, "scratch", "", "folder for what does not fit into memory")
+	cmd.MarkFlagsMutuallyExclusive("latest", "seq", "at")
+	cmd.MarkFlagsOneRequired("latest", "seq", "at")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		target, err := o.target(cmd)
+		if err != nil {
+			return err
+		}
+		return a.restore(cmd.Context(), from, o, target)
+	}
+	return cmd
+}
+
+func (o *restoreOptions) target(cmd *cobra.Command) (restore.Target, error) {
+	if o.into == "" && !o.dryRun {
+		return restore.Target{}, fmt.Errorf("%w: --into says which database to fill, %s (or give --dry-run)", errUsage, databaseForms())
+	}
+	switch {
+	case cmd.Flags().Changed("seq"):
+		return restore.AtSeq(eventlog.Seq(o.seq)), nil
+	case o.at != "":
+		t, err := time.Parse(time.RFC3339Nano, o.at)
+		if err != nil {
+			return restore.Target{}, fmt.Errorf("%w: --at %q is not RFC 3339, for example 2026-03-01T09:30:00.123456789Z", errUsage, o.at)
+		}
+		return restore.AtTime(t), nil
+	}
+	return restore.Latest(), nil
+}
+
+// planResult is what restore --dry-run prints with --json.
+type planResult struct {
+	Version   int                    `json:"version"`
+	ID        string                 `json:"id"`
+	Target    restore.Target         `json:"target"`
+	Point     restore.Point          `json:"point"`
+	Snapshots []planSnapshot         `json:"snapshots"`
+	Segments  []eventlog.SegmentInfo `json:"segments"`
+	Forecast  forecast               `json:"forecast"`
+}
+
+type planSnapshot struct {
+	Kind  restore.SnapshotKind `json:"kind"`
+	Seq   eventlog.Seq         `json:"seq"`
+	Rows  int64                `json:"rows"` // or net changes, of a delta
+	Bytes int64                `json:"bytes"`
+}
+
+// forecast is what the plan is expected to cost.
+type forecast struct {
+	Rows         int64   `json:"rows"` // about; deltas and log may add or remove some
+	Transactions uint64  `json:"transactions"`
+	ReadBytes    int64   `json:"read_bytes"`
+	Seconds      float64 `json:"seconds"`
+}
+
+// Rates of the forecast, on the slow side of what two cores and one disk did in the
+// benchmarks (docs/performance.md): rows loaded, indexed and verified a second, and log read.
+const (
+	forecastRows     = 120_000
+	forecastLogBytes = 40 << 20
+)
+
+func describePlan(p *restore.Plan) planResult {
+	r := planResult{Version: 1, ID: p.ID, Target: p.Target, Point: p.Point, Segments: p.Segments}
+	if r.Segments == nil {
+		r.Segments = []eventlog.SegmentInfo{}
+	}
+	var logBytes int64
+	for _, s := range p.Snapshots {
+		ps := planSnapshot{Kind: s.Kind, Seq: s.Position.Seq, Bytes: s.Size()}
+		for i := range s.Tables {
+			ps.Rows += s.Tables[i].Entries
+		}
+		r.Snapshots = append(r.Snapshots, ps)
+		r.Forecast.ReadBytes += ps.Bytes
+	}
+	for i := range p.Tip().Tables {
+		r.Forecast.Rows += p.Tip().Tables[i].State.Count
+	}
+	for _, s := range p.Segments {
+		logBytes += s.Size
+	}
+	r.Forecast.ReadBytes += logBytes
+	r.Forecast.Transactions = uint64(p.Point.Seq - p.Tip().Position.Seq)
+	r.Forecast.Seconds = float64(r.Forecast.Rows)/forecastRows + float64(logBytes)/forecastLogBytes
+	return r
+}
+
+func printPlan(w io.Writer, r planResult) {
+	line(w, "target\t%s", r.Target)
+	line(w, "restore point\t%s", &r.Point)
+	for _, s := range r.Snapshots {
+		line(w, "%s\tseq %d\t%d rows\t%d bytes", s.Kind, uint64(s.Seq), s.Rows, s.Bytes)
+	}
+	line(w, "log\t%d segments\t%d transactions", len(r.Segments), r.Forecast.Transactions)
+	line(w, "forecast\tabout %d rows, %d bytes to read, %.0f s", r.Forecast.Rows, r.Forecast.ReadBytes, r.Forecast.Seconds)
+	line(w, "plan\t%s", r.ID)
+}
+
+// restoreResult is what restore prints with --json.
+type restoreResult struct {
+	Version int    `json:"version"`
+	Into    string `json:"into"`
+	*restore.Result
+}
+
+func (a *app) restore(ctx context.Context, from *storeFlag, o restoreOptions, target restore.Target) (err error) {
+	store, file, err := from.open(ctx)
+	if err != nil {
+		return err
+	}
+	plan, _, err := restore.Prepare(ctx, store, target)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		r := describePlan(plan)
+		return a.report(r, func(w io.Writer) { printPlan(w, r) })
+	}
+	memory, scratch := int64(file.Restore.Memory), file.Restore.Scratch
+	if o.memory != 0 {
+		memory = int64(o.memory)
+	}
+	if o.scratch != "" {
+		scratch = o.scratch
+	}
+	log, into := a.logger(), config.URL(o.into)
+	db, err := openTarget(ctx, into, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	debug.SetMemoryLimit(memory)
+	bars := &stepBars{app: a}
+	r, err := restore.Run(ctx, restore.Config{
+		Store: store, Memory: memory, TempDir: scratch, Progress: bars.progress, Log: log, Clock: a.clock,
+	}, plan, db)
+	bars.done()
+	if r == nil || err != nil && !errors.Is(err, restore.ErrMismatch) {
+		return err
+	}
+	return errors.Join(a.report(restoreResult{1, into.String(), r}, func(w io.Writer) { printRestore(w, into, r) }), err)
+}
+
+func printRestore(w io.Writer, into config.URL, r *restore.Result) {
+	line(w, "restored to\t%s", &r.Point)
+	line(w, "into\t%s", into)
+	line(w, "rows\t%d", r.Rows)
+	for _, s := range r.Steps {
+		line(w, "%s\t%.3f s", s.Name, s.Seconds)
+	}
+	for _, t := range r.Tables {
+		verdict := "equal"
+		if !t.Match {
+			verdict = "DIFFERENT, expected " + t.Expected.String()
+		}
+		line(w, "table %s\t%d rows\t%s\t%s", t.Name, t.Rows, t.State, verdict)
+	}
+	if r.Verified {
+		line(w, "verified\tevery table has the state hash that snapshot and log demand")
+	}
+}
+
+// stepBars draws one bar after the other as the steps of a restore go by.
+type stepBars struct {
+	app  *app
+	mu   sync.Mutex
+	step string
+	bar  *bar
+}
+
+func (s *stepBars) progress(p restore.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.step != p.Step {
+		if s.bar != nil {
+			s.bar.done()
+		}
+		s.step, s.bar = p.Step, s.app.progress(p.Step, p.Total)
+	}
+	s.bar.set(p.Done, p.Total)
+}
+
+func (s *stepBars) done() {
+	if s.bar != nil {
+		s.bar.done()
+	}
+}

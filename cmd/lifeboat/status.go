@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/config"
+	"lifeboat/restore"
+)
+
+// statusResult is what status prints with --json.
+type statusResult struct {
+	Version int           `json:"version"`
+	Mirror  *regionStatus `json:"mirror,omitempty"`
+	Primary *regionStatus `json:"primary,omitempty"`
+	Lag     *lagStatus    `json:"lag,omitempty"`
+}
+
+// regionStatus is what one store proves.
+type regionStatus struct {
+	Name      string            `json:"name"`
+	Store     string            `json:"store"`
+	Error     string            `json:"error,omitempty"` // when it cannot be read
+	End       eventlog.Position `json:"end"`
+	Snapshots int               `json:"snapshots"`
+	Newest    *restore.Point    `json:"newest_snapshot,omitempty"`
+	Window    []restore.Range   `json:"window"`
+	Damage    []restore.Damage  `json:"damage"`
+}
+
+// lagStatus is how far the mirror is behind the primary's store.
+type lagStatus struct {
+	Transactions uint64  `json:"transactions"`
+	Seconds      float64 `json:"seconds"`
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what each store proves restorable, and how far the mirror is behind",
+		Long: `Read both stores and say what can be restored from each, how old the newest snapshot is, what is
+damaged, and how far the mirror is behind. Works with the mirror alone.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+	}
+	a.flagsFor(cmd, thePrimary|theMirror)
+	return cmd
+}
+
+func (a *app) status(ctx context.Context) error {
+	file, err := a.settings(theMirror)
+	if err != nil {
+		return err
+	}
+	result := statusResult{Version: 1}
+	var mirrorErr error
+	result.Mirror, mirrorErr = a.surveyRegion(ctx, file.Mirror)
+	if file.Primary.Store != "" {
+		// A primary that is gone is not an error of status: that is when it is asked for.
+		result.Primary, _ = a.surveyRegion(ctx, file.Primary)
+	}
+	if p, m := result.Primary, result.Mirror; p != nil && p.Error == "" && mirrorErr == nil {
+		result.Lag = &lagStatus{}
+		if p.End.Seq > m.End.Seq {
+			result.Lag.Transactions = uint64(p.End.Seq - m.End.Seq)
+			result.Lag.Seconds = p.End.Time.Sub(m.End.Time).Seconds()
+		}
+	}
+	if err := a.report(result, func(w io.Writer) { a.printStatus(w, result) }); err != nil {
+		return err
+	}
+	switch {
+	case mirrorErr != nil:
+		return mirrorErr
+	case len(result.Mirror.Damage) > 0:
+		return damaged(result.Mirror.Damage)
+	case len(result.Mirror.Window) == 0:
+		return restore.ErrNoSnapshot
+	}
+	return nil
+}
+
+func (a *app) surveyRegion(ctx context.Context, region config.Region) (*regionStatus, error) {
+	s := &regionStatus{Name: region.Name, Store: region.Store.String(), Window: []restore.Range{}, Damage: []restore.Damage{}}
+	err := func() error {
+		store, err := openPatient(ctx, region.Store, a.logger())
+		if err != nil {
+			return err
+		}
+		inv, err := restore.SurveyAll(ctx, store)
+		if err != nil {
+			return err
+		}
+		s.Window = append(s.Window, inv.Window()...)
+		s.Damage = append(s.Damage, inv.Damage...)
+		s.Snapshots = len(inv.Snapshots)
+		if n := len(inv.Snapshots); n > 0 {
+			newest := inv.Snapshots[n-1]
+			s.Newest = &restore.Point{Seq: newest.Position.Seq, Time: newest.Created}
+		}
+		s.End, err = eventlog.OpenLog(store).End(ctx)
+		return err
+	}()
+	if err != nil {
+		s.Error = err.Error()
+	}
+	return s, err
+}
+
+func (a *app) printStatus(w io.Writer, r statusResult) {
+	for _, s := range []*regionStatus{r.Mirror, r.Primary} {
+		if s == nil {
+			continue
+		}
+		line(w, "%s\t%s", s.Name, s.Store)
+		if s.Error != "" {
+			line(w, "  cannot be read\t%s", s.Error)
+			continue
+		}
+		line(w, "  log ends at\t%s\t%s", s.End, utc(s.End.Time))
+		if s.Newest != nil {
+			line(w, "  newest snapshot\tseq %d\t%s\t%s ago, %d in all", uint64(s.Newest.Seq), utc(s.Newest.Time),
+				a.clock().Sub(s.Newest.Time).Round(time.Second), s.Snapshots)
+		}
+		for _, window := range s.Window {
+			line(w, "  restorable\tseq %d to %d\t%s to %s", uint64(window.From.Seq), uint64(window.To.Seq), utc(window.From.Time), utc(window.To.Time))
+		}
+		if len(s.Window) == 0 {
+			line(w, "  restorable\tnothing")
+		}
+		for _, d := range s.Damage {
+			line(w, "  damaged\t%s\t%s", d.Object, d.Detail)
+		}
+	}
+	if r.Lag != nil {
+		line(w, "mirror behind by\t%d transactions\t%.3f s", r.Lag.Transactions, r.Lag.Seconds)
+	}
+}

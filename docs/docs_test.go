@@ -1,0 +1,106 @@
+// Package docs_test keeps the documentation true where a machine can tell.
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var root = ".."
+
+// pages yields every Markdown file of the repository.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root && d.Name() != ".github" {
+			return filepath.SkipDir
+		}
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() == "node_modules" || d.Name() == "templates") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".md") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		all[path] = string(text)
+		return err
+	})
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	return all
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	fence   = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+)
+
+// TestLinks follows every link that stays inside the repository.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	all := pages(t)
+	for path, text := range all {
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+			target := m[1]
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(target, "#")
+			if file == "" {
+				file = path
+			} else {
+				file = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s links to %s, which does not exist", path, target)
+				continue
+			}
+			if anchor != "" && strings.HasSuffix(file, ".md") && !anchors(all[file])[anchor] {
+				t.Errorf("%s links to %s, which has no such heading", path, target)
+			}
+		}
+	}
+}
+
+// anchors are the names that a heading gets on the usual hosts.
+func anchors(text string) map[string]bool {
+	set := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		name := strings.ToLower(strings.TrimSpace(m[1]))
+		name = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(name, "")
+		set[strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return set
+}
+
+// TestNoLineNumbers: a file has other lines after the next commit; names last longer.
+func TestNoLineNumbers(t *testing.T) {
+	t.Parallel()
+	lines := regexp.MustCompile(`\b[\w/]+\.(go|yaml|yml|sh):\d+\b`)
+	for path, text := range pages(t) {
+		require.Empty(t, lines.FindAllString(text, -1), "%s cites lines", path)
+	}
+}
+
+// TestMakeTargets: a target that a page names exists.
+func TestMakeTargets(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	require.NoError(t, err)
+	mentioned := regexp.MustCompile("(?m)(?:`|^)make ([a-z][a-z-]+)")
+	for path, text := range pages(t) {
+		for _, m := range mentioned.FindAllStringSubmatch(text, -1) {
+			require.Regexp(t, `(?m)^`+m[1]+`:`, string(makefile), "%s: make %s", path, m[1])
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/blob"
+	"lifeboat/internal/database"
+	"lifeboat/restore"
+	"lifeboat/restore/snapshot"
+)
+
+// keeper takes snapshots when they are due, and audits. It works on what the stores say,
+// so that it goes on after a restart where it stopped.
+type keeper struct {
+	a   *Agent
+	cfg snapshot.Config
+
+	mu      sync.Mutex
+	newest  restore.Snapshot // in both stores
+	taken   time.Time        // when it was; zero: there is none
+	deltas  int              // on its base
+	audited time.Time        // when an audit last found everything equal
+	failing string           // what the last attempt ran into
+	unequal string           // what the last audit found
+	once    sync.Once
+}
+
+func newKeeper(a *Agent) *keeper {
+	return &keeper{a: a, cfg: snapshot.Config{
+		Stores: []blob.Store{a.cfg.Primary, a.cfg.Mirror}, Memory: a.cfg.Memory, TempDir: a.cfg.TempDir,
+		Log: a.cfg.Log, Clock: a.cfg.Clock,
+	}}
+}
+
+func (k *keeper) lastSnapshot() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.taken
+}
+
+func (k *keeper) lastAudit() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.audited
+}
+
+// problems is what is wrong with snapshots and audits.
+func (k *keeper) problems() (list []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failing != "" {
+		list = append(list, k.failing)
+	}
+	if k.unequal != "" {
+		list = append(list, k.unequal)
+	}
+	return list
+}
+
+// base makes a base of the view durable in both stores; the drainer asks for it.
+func (k *keeper) base(ctx context.Context, view database.View, at eventlog.Position) error {
+	return k.make(restore.Base, func() (*snapshot.Report, error) { return snapshot.Take(ctx, k.cfg, view, at) })
+}
+
+// make runs one attempt at a snapshot and keeps what came of it.
+func (k *keeper) make(kind restore.SnapshotKind, attempt func() (*snapshot.Report, error)) error {
+	began := k.a.cfg.Clock()
+	r, err := attempt()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		k.a.metrics.snapshotFailed.Inc()
+		k.failing = fmt.Sprintf("the last attempt at a %s snapshot failed: %v", kind, err)
+		return err
+	}
+	k.a.metrics.snapshots.WithLabelValues(string(kind)).Inc()
+	k.a.metrics.snapshotSecs.WithLabelValues(string(kind)).Observe(k.a.cfg.Clock().Sub(began).Seconds())
+	k.failing = ""
+	k.adopt(r.Snapshot)
+	k.a.cfg.Log.Info("snapshot taken", "kind", string(kind), "seq", uint64(r.Position.Seq), "elapsed", r.Elapsed,
+		"new_bytes", r.Stored.NewBytes, "bytes", r.Stored.Bytes)
+	if r.Audit != nil {
+		k.judge(r.Audit)
+	}
+	return nil
+}
+
+// adopt takes s for the newest snapshot. The caller holds mu.
+func (k *keeper) adopt(s restore.Snapshot) {
+	if s.Kind == restore.Delta {
+		k.deltas++
+	} else {
+		k.deltas = 0
+	}
+	k.newest, k.taken = s, s.Created
+	k.once.Do(func() { close(k.a.ready) })
+}
+
+// hasBase tells whether both stores hold a usable snapshot at or after a Seq.
+func (k *keeper) hasBase(ctx context.Context, since eventlog.Seq) (bool, error) {
+	codec, err := restore.NewCodec(1)
+	if err != nil {
+		return false, err
+	}
+	var common restore.Snapshot
+	var deltas int
+	for i, store := range k.cfg.Stores {
+		inv, err := restore.Survey(ctx, store, restore.Latest())
+		if err != nil {
+			return false, err
+		}
+		plan, err := restore.NewPlan(inv, restore.Latest())
+		if errors.Is(err, restore.ErrNoSnapshot) || errors.Is(err, restore.ErrOutsideWindow) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		tip := plan.Tip()
+		if tip.Position.Seq < since || i > 0 && tip.Digest != common.Digest {
+			return false, nil
+		}
+		common, deltas = tip, len(plan.Snapshots)-1
+	}
+	_ = codec
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.adopt(common)
+	k.deltas = deltas
+	return true, nil
+}
+
+func (k *keeper) judge(r *snapshot.AuditReport) {}
+
+func (k *keeper) run(ctx context.Context) error { <-ctx.Done(); return nil }
