@@ -14,8 +14,9 @@ import (
 const captureFormat = 1
 
 // base tables of capture. lifeboat_changes and lifeboat_candidates get columns c1, c2, …
-// without a type, so that no affinity changes a value. op is I, D, or - for the row that
-// keeps the largest change id, and with it the sequence, when all else is forgotten.
+// without a type, so that no affinity changes a value. op is +1 for a row added, -1 for one
+// removed, 0 for the mark that keeps the largest change id, and with it the sequence,
+// when all else is forgotten.
 var captureTables = [...]string{
 	`CREATE TABLE lifeboat_state (name TEXT PRIMARY KEY, value) WITHOUT ROWID`,
 	fmt.Sprintf(`INSERT INTO lifeboat_state VALUES ('format', %d), ('fence', '')`, captureFormat),
@@ -23,12 +24,12 @@ var captureTables = [...]string{
 	`INSERT INTO lifeboat_transaction VALUES (0)`,
 	`CREATE TABLE lifeboat_schema (generation INTEGER PRIMARY KEY, last_id INTEGER, json TEXT NOT NULL)`,
 	`CREATE TABLE lifeboat_shapes (shape INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, width INTEGER NOT NULL)`,
-	`CREATE TABLE lifeboat_changes (change_id INTEGER PRIMARY KEY, shape INTEGER NOT NULL, tx INTEGER, at REAL, op TEXT NOT NULL)`,
+	`CREATE TABLE lifeboat_changes (change_id INTEGER PRIMARY KEY, shape INTEGER NOT NULL, tx INTEGER, at REAL, op INTEGER NOT NULL)`,
 	`CREATE TABLE lifeboat_candidates (shape INTEGER NOT NULL, rid INTEGER)`,
 	// Change ids begin at the microseconds since 1970, not at 1: the log remembers ids that
 	// it has taken, and must not take those of another installation (before a Remove, or
 	// in the database that this one was restored from) for changes it has already.
-	`INSERT INTO lifeboat_changes (change_id, shape, op) VALUES (CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER), 0, '-')`,
+	`INSERT INTO lifeboat_changes (change_id, shape, op) VALUES (CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER), 0, 0)`,
 }
 
 // shape is what rows of one version of one table look like in lifeboat_changes.
@@ -173,19 +174,14 @@ func sameSchema(a, b *database.Schema) (bool, error) {
 
 // damaged returns the tables of the catalog whose triggers are not as they should be:
 // dropped with a table that was rebuilt under the same name, or by hand.
-func (st *captureState) damaged(cat *catalog) map[string]bool {
-	bad := map[string]bool{}
+func (st *captureState) damaged(cat *catalog) []string {
+	var bad []string
 	for _, t := range cat.tables {
 		number, ok := st.shapeOf(t.Table)
-		if !ok {
-			bad[t.Name] = true
-			continue
-		}
-		for _, tr := range st.triggersOf(t, number) {
-			bad[t.Name] = bad[t.Name] || cat.triggers[tr.name] != tr.sql
+		if !ok || slices.ContainsFunc(st.triggersOf(t, number), func(tr trigger) bool { return cat.triggers[tr.name] != tr.sql }) {
+			bad = append(bad, t.Name)
 		}
 	}
-	maps.DeleteFunc(bad, func(_ string, is bool) bool { return !is })
 	return bad
 }
 
@@ -261,7 +257,7 @@ func (st *captureState) planGeneration(cat *catalog) ([]string, error) {
 	}
 	return []string{
 		"UPDATE lifeboat_schema SET last_id = (SELECT coalesce(max(change_id), 0) FROM lifeboat_changes) WHERE last_id IS NULL",
-		"DELETE FROM lifeboat_schema WHERE NOT EXISTS (SELECT 1 FROM lifeboat_changes WHERE op <> '-' AND change_id <= last_id AND shape NOT IN (" + strings.Join(live, ", ") + "))",
+		"DELETE FROM lifeboat_schema WHERE NOT EXISTS (SELECT 1 FROM lifeboat_changes WHERE op <> 0 AND change_id <= last_id AND shape NOT IN (" + strings.Join(live, ", ") + "))",
 		fmt.Sprintf("INSERT INTO lifeboat_schema VALUES (%d, NULL, %s)", number, literal(string(json))),
 	}, nil
 }

@@ -176,7 +176,7 @@ func (d *DB) Pending(ctx context.Context) (int64, error) {
 }
 
 func countPending(c *capi.Conn) (n int64, err error) {
-	err = c.Query("SELECT count(*) FROM lifeboat_changes WHERE op <> '-'", func(s *capi.Stmt) error {
+	err = c.Query("SELECT count(*) FROM lifeboat_changes WHERE op <> 0", func(s *capi.Stmt) error {
 		n = s.Int64(0)
 		return nil
 	})
@@ -229,10 +229,10 @@ func forget(c *capi.Conn, ids []int64) error {
 		}
 		ids = ids[n:]
 	}
-	if err := c.Exec("DELETE FROM lifeboat_changes WHERE op = '-' AND change_id < ?", last); err != nil {
+	if err := c.Exec("DELETE FROM lifeboat_changes WHERE op = 0 AND change_id < ?", last); err != nil {
 		return err
 	}
-	if err := c.Exec("INSERT OR IGNORE INTO lifeboat_changes (change_id, shape, op) VALUES (?, 0, '-')", last); err != nil {
+	if err := c.Exec("INSERT OR IGNORE INTO lifeboat_changes (change_id, shape, op) VALUES (?, 0, 0)", last); err != nil {
 		return err
 	}
 	return c.Exec("DELETE FROM lifeboat_candidates")

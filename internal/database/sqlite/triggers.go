@@ -50,9 +50,9 @@ func captureTriggers(t table, shape int64) []trigger {
 	s := &script{table: t, shape: shape}
 	s.noteObstacles("before_insert", "BEFORE INSERT", s.obstacles(""), "")
 	s.noteObstacles("before_update", "BEFORE UPDATE", s.obstacles(s.isNotOld()), s.keysChanged())
-	s.add("insert", "AFTER INSERT", "", s.record("I", "NEW"))
-	s.add("update", "AFTER UPDATE", "", s.record("D", "OLD"), s.record("I", "NEW"))
-	s.add("delete", "AFTER DELETE", "", s.record("D", "OLD"))
+	s.add("insert", "AFTER INSERT", "", s.record(+1, "NEW"))
+	s.add("update", "AFTER UPDATE", "", s.record(-1, "OLD"), s.record(+1, "NEW"))
+	s.add("delete", "AFTER DELETE", "", s.record(-1, "OLD"))
 	void := "DELETE FROM lifeboat_candidates WHERE " + s.candidateIs("OLD")
 	s.add("replaced_by_insert", "AFTER INSERT", anyCandidate, s.recordGone(), s.forgetGone())
 	s.add("replaced_by_update", "AFTER UPDATE", anyCandidate, void, s.recordGone(), s.forgetGone())
@@ -101,8 +101,8 @@ func (s *script) values(row string) string {
 
 // record stores one image. julianday('now') has millisecond steps, is the same within a
 // statement, and exists in every SQLite an application may have.
-func (s *script) record(op, row string) string {
-	return fmt.Sprintf("INSERT INTO lifeboat_changes (shape, tx, at, op%s) VALUES (%d, (SELECT mark FROM lifeboat_transaction), julianday('now'), '%s'%s)",
+func (s *script) record(op int, row string) string {
+	return fmt.Sprintf("INSERT INTO lifeboat_changes (shape, tx, at, op%s) VALUES (%d, (SELECT mark FROM lifeboat_transaction), julianday('now'), %d%s)",
 		changeColumns(len(s.Columns)), s.shape, op, s.values(row))
 }
 
@@ -253,7 +253,7 @@ func (s *script) gone() string {
 
 func (s *script) recordGone() string {
 	columns := changeColumns(len(s.Columns))
-	return fmt.Sprintf("INSERT INTO lifeboat_changes (shape, tx, at, op%s) SELECT %d, (SELECT mark FROM lifeboat_transaction), julianday('now'), 'D'%s FROM lifeboat_candidates WHERE %s",
+	return fmt.Sprintf("INSERT INTO lifeboat_changes (shape, tx, at, op%s) SELECT %d, (SELECT mark FROM lifeboat_transaction), julianday('now'), -1%s FROM lifeboat_candidates WHERE %s",
 		columns, s.shape, strings.ReplaceAll(columns, ", c", ", lifeboat_candidates.c"), s.gone())
 }
 

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,8 +76,12 @@ func (d *DB) view(ctx context.Context, c *capi.Conn) (*view, error) {
 		v.old, v.lastID = true, g.lastID
 		return v, nil
 	}
-	if bad := known.state.damaged(known.cat); len(bad) > 0 {
-		v.installed = without(g.schema, bad)
+	same, err := sameSchema(g.schema, v.schema)
+	if err != nil {
+		return nil, err
+	}
+	if bad := known.state.damaged(known.cat); same && len(bad) > 0 {
+		v.installed = marked(g.schema, bad)
 	}
 	return v, nil
 }
@@ -87,7 +91,7 @@ func (d *DB) view(ctx context.Context, c *capi.Conn) (*view, error) {
 func pendingGeneration(c *capi.Conn, st *captureState) (*generation, error) {
 	for i := range st.generations[:len(st.generations)-1] {
 		g, pending := &st.generations[i], false
-		err := c.Query("SELECT 1 FROM lifeboat_changes WHERE change_id <= ? AND op <> '-' LIMIT 1", func(*capi.Stmt) error {
+		err := c.Query("SELECT 1 FROM lifeboat_changes WHERE change_id <= ? AND op <> 0 LIMIT 1", func(*capi.Stmt) error {
 			pending = true
 			return nil
 		}, g.lastID)
@@ -98,12 +102,13 @@ func pendingGeneration(c *capi.Conn, st *captureState) (*generation, error) {
 	return st.current(), nil
 }
 
-// without is the schema as far as triggers are in order: what is missing makes its
-// fingerprint differ from the database's, so that capture is installed again.
-func without(s *database.Schema, tables map[string]bool) *database.Schema {
-	less := *s
-	less.Tables = slices.DeleteFunc(slices.Clone(s.Tables), func(t database.Table) bool { return tables[t.Name] })
-	return &less
+// marked is the schema with the tables whose triggers are not in order noted: its
+// fingerprint then differs from the database's, so that capture is installed again.
+func marked(s *database.Schema, damaged []string) *database.Schema {
+	copied := *s
+	copied.Settings = maps.Clone(s.Settings)
+	copied.Settings["capture"] = "triggers missing or changed on " + strings.Join(damaged, ", ")
+	return &copied
 }
 
 // catalog returns what is known of the schema in c's transaction, read again only if
@@ -190,7 +195,7 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 		width = max(width, s.width)
 	}
 	s, err := v.c.Prepare("SELECT change_id, shape, tx, at, op" + changeColumns(width) +
-		" FROM lifeboat_changes WHERE op <> '-' AND change_id <= ? ORDER BY change_id")
+		" FROM lifeboat_changes WHERE op <> 0 AND change_id <= ? ORDER BY change_id")
 	if err != nil {
 		return v.f.explain(ctx, err)
 	}
@@ -215,7 +220,10 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 			lastTx, tx = n, strconv.FormatInt(n, 10)
 		}
 		c := database.Captured{ID: s.Int64(0), Tx: tx, At: julian(s.Float(3))}
-		c.Op, c.Table = database.Op(s.Bytes(4)[0]), shape.name
+		c.Op, c.Table = database.Insert, shape.name
+		if s.Int64(4) < 0 {
+			c.Op = database.Delete
+		}
 		if row, err = v.decode.row(row[:0], s, 5, shape.width); err != nil {
 			return fmt.Errorf("captured change %d of table %s: %w", c.ID, shape.name, err)
 		}
