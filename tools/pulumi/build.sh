@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the pinned Pulumi CLI and Go language host from the module registry into
-# .cache/pulumi-<version>/, once: a stamp of both go.sum files and of the Go version
-# tells whether they are current. Prints the folder, and nothing else, on stdout.
+# .cache/pulumi-<version>/bin, once: a stamp of both go.sum files and of the Go version
+# tells whether they are current. Prints the folder .cache/pulumi-<version>, and nothing
+# else, on stdout; bin/ in it belongs on the PATH, before the test.
 #
 # Why from source: the tests need the real engine at exactly the version of go.mod, also
 # on a machine that reaches nothing but a module proxy. Operators use Pulumi's installer.
@@ -16,7 +17,8 @@ version=$(pinned github.com/pulumi/pulumi/pkg/v3 "$here/go.mod")
 host_version=$(pinned github.com/pulumi/pulumi/sdk/v3 "$root/tools/pulumi-language-go/go.mod")
 [ -n "$version" ] && [ -n "$host_version" ] || { echo "build.sh: no pinned versions in tools/*/go.mod" >&2; exit 1; }
 
-out="$root/.cache/pulumi-$version"
+home="$root/.cache/pulumi-$version"
+out="$home/bin"
 mkdir -p "$out"
 
 # build MODULE PACKAGE VERSION NAME: one version-stamped binary, moved into place whole.
@@ -40,4 +42,4 @@ exec 9>"$out/lock"
 flock 9
 build pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi "$version" pulumi
 build pulumi-language-go github.com/pulumi/pulumi/sdk/v3/go/pulumi-language-go "$host_version" pulumi-language-go
-echo "$out"
+echo "$home"
