@@ -126,7 +126,7 @@ func todoClocks(todos []Todo, of string, set Settings, now time.Time) []Clock {
 			do = "lifeboat committee action done " + t.ID
 		}
 		all = append(all, term(Clock{What: "action " + t.ID, Of: of, Who: t.Owner, Do: do, Start: t.Added,
-			Due: t.Due.End(set.Location), Ended: t.Done}, now))
+			Due: t.Due.End(set.Location).UTC(), Ended: t.Done}, now))
 	}
 	return all
 }
