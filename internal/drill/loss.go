@@ -113,6 +113,7 @@ func (s *scene) cutAndHeal(ctx context.Context, d time.Duration) error {
 	if err := s.awaitAcks(ctx, enoughAcks); err != nil {
 		return err
 	}
+	s.mark("mirror link cut")
 	s.mirror.cut.Store(true)
 	s.cfg.Log.Info("mirror link cut")
 	// Barriers that were answered in the instant of the cut may still be on their way to
@@ -125,9 +126,15 @@ func (s *scene) cutAndHeal(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	s.cutTo = s.record.Counts()
+	s.mark("healed")
 	s.mirror.cut.Store(false)
 	s.cfg.Log.Info("mirror link healed", "acknowledged_meanwhile", s.cutTo.Acknowledged-s.cutFrom.Acknowledged)
 	return s.awaitAcks(ctx, s.cutTo.Acknowledged+enoughAcks)
+}
+
+// mark is for the director's goroutine alone.
+func (s *scene) mark(name string) {
+	s.result.Marks = append(s.result.Marks, Mark{name, s.cfg.Clock()})
 }
 
 // loseAt loses the region if this is the moment that is armed.

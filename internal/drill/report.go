@@ -33,6 +33,7 @@ func functions() map[string]any {
 		"cell":     func(s string) string { return strings.ReplaceAll(s, "|", `\|`) },
 		"unsaved":  func(r *Result) int { return r.Verdict.Unknown - r.Verdict.UnknownSaved },
 		"timeline": timeline,
+		"recovery": recoveryChart,
 	}
 }
 

@@ -27,6 +27,8 @@ type Result struct {
 	Tables           []Table
 	Steps            []Step // of the whole drill, in order
 	Proofs           []Proof
+	LostAt           time.Time
+	Marks            []Mark // of the mirror's link: cut, healed, cut, …
 	Buckets          []Bucket
 	Evidence         string // the writers' record
 	Markdown, HTML   string // paths of the report
@@ -60,6 +62,12 @@ type Proof struct {
 	How   string
 	Holds bool
 	Found string // in numbers
+}
+
+// Mark is a moment worth drawing.
+type Mark struct {
+	Name string
+	At   time.Time
 }
 
 // Bucket counts what the writers saw in one slice of time.

@@ -110,11 +110,14 @@ func (s *scene) play(ctx context.Context) error {
 		if err := s.step(step.name, step.recovery, func() error { return step.do(ctx) }); err != nil {
 			return err
 		}
+		if step.name == "write" {
+			s.afterLoss()
+		}
 	}
 	if err := s.restore(ctx); err != nil { // it lists its own steps
 		return fmt.Errorf("drill, restore: %w", err)
 	}
-	s.result.RTO = s.cfg.Clock().Sub(s.lossAt)
+	s.result.LostAt, s.result.RTO = s.lossAt, s.cfg.Clock().Sub(s.lossAt)
 	return s.prove(ctx)
 }
 
@@ -210,6 +213,14 @@ func (s *scene) write(ctx context.Context) error {
 	}
 	s.result.Buckets = buckets(s.record.Transactions(), began, s.lossAt)
 	return errors.Join(err, s.record.Flush())
+}
+
+// afterLoss cuts the last step, in which the region was lost, in two.
+func (s *scene) afterLoss() {
+	last := &s.result.Steps[len(s.result.Steps)-1]
+	end := last.Began.Add(last.Took)
+	last.Took = s.lossAt.Sub(last.Began)
+	s.result.Steps = append(s.result.Steps, Step{"notice, stop the writers", s.lossAt, end.Sub(s.lossAt), true})
 }
 
 // acknowledge is the writers' barrier, and the other two moments at which a region may go.
