@@ -63,8 +63,9 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 })
 
-// Bin is the folder of the pinned binaries; it builds them when they are not there.
-func Bin(t testing.TB) string {
+// Home is the folder whose bin/ has the pinned binaries; it builds them when they are not
+// there. It is the Root of auto.PulumiCommandOptions.
+func Home(t testing.TB) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("engine test left out by -short")
@@ -88,21 +89,21 @@ type Engine struct {
 	Backend string // file:// URL
 	Env     map[string]string
 
-	t   testing.TB
-	bin string
+	t    testing.TB
+	root string // of the pinned binaries
 }
 
 // NewEngine makes a project folder with the repository's own project and stack files,
 // whose program is the repository's, and a backend beside it.
 func NewEngine(t testing.TB, cloud *azuresim.Cloud) *Engine {
 	t.Helper()
-	bin, root, base := Bin(t), Root(t), t.TempDir()
+	bin, root, base := Home(t), Root(t), t.TempDir()
 	server, err := azuresim.Serve(cloud)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	e := &Engine{t: t, bin: bin, Dir: filepath.Join(base, "project"), Home: filepath.Join(base, "home"), Backend: "file://" + filepath.Join(base, "state")}
+	e := &Engine{t: t, root: bin, Dir: filepath.Join(base, "project"), Home: filepath.Join(base, "home"), Backend: "file://" + filepath.Join(base, "state")}
 	for _, dir := range []string{e.Dir, e.Home, filepath.Join(base, "state")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -136,7 +137,7 @@ func NewEngine(t testing.TB, cloud *azuresim.Cloud) *Engine {
 }
 
 // CLI is the path of the pinned command.
-func (e *Engine) CLI() string { return filepath.Join(e.bin, "pulumi") }
+func (e *Engine) CLI() string { return filepath.Join(e.root, "bin", "pulumi") }
 
 // Run runs the command in the project's folder and returns what it printed. ok says
 // whether it must succeed: a test of a refusal wants it to fail.
