@@ -20,29 +20,25 @@ type Inventory struct {
 	// Snapshots are those whose manifests are intact, oldest position first.
 	Snapshots []Snapshot
 	// Runs are stretches of the log without a gap, each from the end of a snapshot.
-	Runs []Run
-	// Partial describes segments that were read whole, by digest.
-	Partial map[eventlog.Digest]Partial
+	Runs []LogRun
+	// Within lists the points within segments that were read whole, by digest, in order.
+	Within map[eventlog.Digest][]Point
 	// Damage names the objects that cannot be used.
 	Damage []Damage
 	// Unusable says which snapshots lack something, by digest.
 	Unusable map[eventlog.Digest]string
 }
 
-// Run is a chain of segments.
-type Run struct {
+// LogRun is a chain of segments.
+type LogRun struct {
 	After    eventlog.Position
 	Segments []eventlog.SegmentInfo
 	// Broken is why the run ends before the log does: a missing or damaged segment, or a
 	// position that is not on this log. Empty: it reaches the end, or far enough.
 	Broken string
-}
-
-// Partial says which points there are within one segment.
-type Partial struct {
-	Points []Point // of its transactions, in order
-	// Before is the last Seq before the segment's first change of schema, or the last of all.
-	Before eventlog.Seq
+	// Off: After is not on this log at all. A writer took the snapshot whose last segments
+	// did not survive.
+	Off bool
 }
 
 // Damage is one object that cannot be used.
@@ -87,7 +83,7 @@ func newSurveyor(ctx context.Context, store blob.Store) (*surveyor, error) {
 		return nil, err
 	}
 	s := &surveyor{codec: codec, store: store, log: eventlog.OpenLog(store), inv: &Inventory{
-		Partial: make(map[eventlog.Digest]Partial), Unusable: make(map[eventlog.Digest]string),
+		Within: make(map[eventlog.Digest][]Point), Unusable: make(map[eventlog.Digest]string),
 	}}
 	snapshots, damage, err := ReadSnapshots(ctx, store, codec)
 	if err != nil {
@@ -157,7 +153,7 @@ func (s *surveyor) follow(ctx context.Context, target Target) error {
 		if err := s.read(ctx, tip.Position, target.enough(tip)); err != nil {
 			return err
 		}
-		if err := s.readPartial(ctx, tip, target); err != nil {
+		if err := s.readWithin(ctx, tip, target); err != nil {
 			return err
 		}
 		if _, reason := s.inv.reach(tip, target); reason == "" {
@@ -174,22 +170,19 @@ func (s *surveyor) followAll(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.readPartial(ctx, tip, Latest()); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
 // read adds the run from a position to the first segment that is enough.
 func (s *surveyor) read(ctx context.Context, after eventlog.Position, enough func(eventlog.SegmentInfo) bool) error {
-	run := Run{After: after}
+	run := LogRun{After: after}
 	for info, err := range s.log.Headers(ctx, after) {
 		if err != nil {
 			if !logDamage(err) {
 				return fmt.Errorf("read the log after %s: %w", after, err)
 			}
-			run.Broken = err.Error()
+			run.Broken, run.Off = err.Error(), errors.Is(err, eventlog.ErrDiverged) && len(run.Segments) == 0
 			break
 		}
 		run.Segments = append(run.Segments, info)
@@ -208,17 +201,15 @@ func logDamage(err error) bool {
 	return errors.As(err, &object) || errors.Is(err, eventlog.ErrDiverged)
 }
 
-// readPartial reads the segments on the way from tip to target of which the header does
-// not say enough.
-func (s *surveyor) readPartial(ctx context.Context, tip Snapshot, target Target) error {
-	segments, _ := s.inv.after(tip.Position)
-	for _, info := range segments.infos {
-		if info.Transactions() > 0 && (info.SchemaVersion != tip.SchemaVersion || target.within(info)) {
-			if err := s.readPoints(ctx, info); err != nil {
-				return err
-			}
+// readWithin reads the segment in which the target lies, unless that is its end: the
+// header does not say which points there are.
+func (s *surveyor) readWithin(ctx context.Context, tip Snapshot, target Target) error {
+	run, _ := s.inv.after(tip.Position)
+	for _, info := range run.infos {
+		if info.SchemaVersion == tip.SchemaVersion && target.within(info) {
+			return s.readPoints(ctx, info)
 		}
-		if info.SchemaVersion != tip.SchemaVersion || target.enough(tip)(info) {
+		if target.enough(tip)(info) {
 			return nil
 		}
 	}
@@ -226,16 +217,16 @@ func (s *surveyor) readPartial(ctx context.Context, tip Snapshot, target Target)
 }
 
 func (s *surveyor) readPoints(ctx context.Context, info eventlog.SegmentInfo) error {
-	if _, done := s.inv.Partial[info.Digest]; done {
+	if _, done := s.inv.Within[info.Digest]; done {
 		return nil
 	}
 	segment, err := s.log.Segment(ctx, info.Epoch, info.Slot)
 	if err == nil && segment.Info().Digest != info.Digest {
 		err = &eventlog.ObjectError{Object: info.Name(), Err: eventlog.ErrDiverged}
 	}
-	p := Partial{Before: info.Last}
+	points := []Point{}
 	if err == nil {
-		err = p.read(segment)
+		points, err = pointsOf(segment)
 	}
 	if err != nil {
 		if !logDamage(err) {
@@ -244,23 +235,21 @@ func (s *surveyor) readPoints(ctx context.Context, info eventlog.SegmentInfo) er
 		s.inv.Damage = append(s.inv.Damage, Damage{Object: info.Name(), Detail: err.Error()})
 		return nil
 	}
-	s.inv.Partial[info.Digest] = p
+	s.inv.Within[info.Digest] = points
 	return nil
 }
 
-func (p *Partial) read(segment *eventlog.Segment) error {
-	changed := false
+func pointsOf(segment *eventlog.Segment) ([]Point, error) {
+	var points []Point
 	for e, err := range segment.Events() {
-		switch {
-		case err != nil:
-			return err
-		case e.Tx != nil:
-			p.Points = append(p.Points, Point{Seq: e.Seq, Time: e.Time})
-		case e.Schema != nil && !changed:
-			p.Before, changed = e.Seq, true
+		if err != nil {
+			return nil, err
+		}
+		if e.Tx != nil {
+			points = append(points, Point{Seq: e.Seq, Time: e.Time})
 		}
 	}
-	return nil
+	return points, nil
 }
 
 // enough tells whether the target lies at or before the end of a segment, or behind a
@@ -273,10 +262,12 @@ func (t Target) enough(tip Snapshot) func(eventlog.SegmentInfo) bool {
 
 // within tells whether the target is inside a segment, not at its end.
 func (t Target) within(info eventlog.SegmentInfo) bool {
-	switch t.kind {
-	case atSeq:
+	switch {
+	case info.Transactions() == 0:
+		return false
+	case t.kind == atSeq:
 		return info.First <= t.seq && t.seq < info.Last
-	case atTime:
+	case t.kind == atTime:
 		return !info.FirstTime.After(t.time) && info.LastTime.After(t.time)
 	default:
 		return false

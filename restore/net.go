@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -219,19 +220,20 @@ func (n *Net) Summary() NetSummary {
 	return n.sum
 }
 
-// Identities returns, by table name, the largest value inserted into its identity column
-// by any change, also one that was cancelled: it must not be handed out again.
-func (n *Net) Identities() map[string]int64 {
-	values := make(map[string]int64)
+// Counters returns the counters of a snapshot as they are after the changes: at or above
+// every value that was ever handed out, also to rows that are gone again.
+func (n *Net) Counters(before map[string]int64) map[string]int64 {
+	counters := make(map[string]int64, len(before))
+	maps.Copy(counters, before)
 	for i := range n.identity {
-		id := &n.identity[i]
+		id, name := &n.identity[i], n.cfg.Schema.Tables[i].Name
 		id.mu.Lock()
-		if id.seen {
-			values[n.cfg.Schema.Tables[i].Name] = id.max
+		if last, ok := counters[name]; id.seen && (!ok || id.max > last) {
+			counters[name] = id.max
 		}
 		id.mu.Unlock()
 	}
-	return values
+	return counters
 }
 
 // spill writes everything to a sorted run and forgets it, unless another goroutine just

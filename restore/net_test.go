@@ -149,7 +149,8 @@ func TestNetRemembersIdentitiesOfRowsThatAreGone(t *testing.T) {
 	}
 	require.NoError(t, b.Add(0, database.Delete, netRow(0, 41, "x")))
 	require.NoError(t, b.Flush())
-	require.Equal(t, map[string]int64{"a": 41}, n.Identities())
+	require.Equal(t, map[string]int64{"a": 41}, n.Counters(map[string]int64{"a": 7}))
+	require.Equal(t, map[string]int64{"a": 50, "other": 1}, n.Counters(map[string]int64{"a": 50, "other": 1}))
 }
 
 func TestNetFreesWhatCancelsOut(t *testing.T) {

@@ -57,9 +57,12 @@ type Chunk struct {
 	Start []byte
 }
 
-// maxStart bounds Chunk.Start in bytes. SQL Server's keys have at most 1,700. A table in
+// Weight is what the chunk takes while it is fetched and decoded, in bytes.
+func (c Chunk) Weight() int64 { return c.Size + c.Raw }
+
+// MaxStart bounds Chunk.Start in bytes. SQL Server's keys have at most 1,700. A table in
 // need of longer ones counts as unordered.
-const maxStart = 4 << 10
+const MaxStart = 4 << 10
 
 // listLimit is how many chunks one list names: at 64 to 100 bytes each a list stays near
 // the size of a chunk, and a change in a huge table does not rewrite all its lists.
@@ -96,7 +99,7 @@ func parseList(payload []byte, entries int64) ([]Chunk, error) {
 		if c.Start, payload, err = NextRow(payload[fixed:]); err != nil {
 			return nil, err
 		}
-		if len(c.Start) > maxStart || c.Raw > MaxPayload {
+		if len(c.Start) > MaxStart || c.Raw > MaxPayload {
 			return nil, fmt.Errorf("%w: impossible reference in a chunk list", eventlog.ErrCorrupt)
 		}
 		chunks = append(chunks, c)

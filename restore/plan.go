@@ -111,6 +111,15 @@ func (inv *Inventory) chain(s Snapshot) ([]Snapshot, bool) {
 	}
 }
 
+// Lineage returns the whole snapshot below tip and the deltas up to it, oldest first.
+func Lineage(snapshots []Snapshot, tip Snapshot) ([]Snapshot, error) {
+	chain, ok := (&Inventory{Snapshots: snapshots}).chain(tip)
+	if !ok {
+		return nil, fmt.Errorf("%w: a parent of %s is missing or damaged", ErrNoSnapshot, tip.Name())
+	}
+	return chain, nil
+}
+
 // continues tells whether a delta fits its parent. Positions must move forward, so a
 // chain cannot be a circle.
 func continues(s, parent Snapshot) bool {
@@ -132,23 +141,24 @@ func (inv *Inventory) snapshot(d eventlog.Digest) Snapshot {
 type stretch struct {
 	infos  []eventlog.SegmentInfo
 	broken string
+	off    bool
 }
 
 // after finds the longest run that a position is on; ok is false if none was read.
 func (inv *Inventory) after(p eventlog.Position) (found stretch, ok bool) {
-	take := func(infos []eventlog.SegmentInfo, broken string) {
+	take := func(infos []eventlog.SegmentInfo, r *LogRun) {
 		if !ok || len(infos) > len(found.infos) {
-			found, ok = stretch{infos, broken}, true
+			found, ok = stretch{infos: infos, broken: r.Broken, off: r.Off}, true
 		}
 	}
 	for i := range inv.Runs {
 		r := &inv.Runs[i]
 		if r.After.Digest == p.Digest {
-			take(r.Segments, r.Broken)
+			take(r.Segments, r)
 		}
 		for j := range r.Segments {
 			if r.Segments[j].Digest == p.Digest {
-				take(r.Segments[j+1:], r.Broken)
+				take(r.Segments[j+1:], r)
 			}
 		}
 	}
@@ -169,40 +179,29 @@ func (inv *Inventory) reach(tip Snapshot, target Target) (reached, string) {
 	if !ok {
 		return r, "the log after the snapshot has not been read"
 	}
+	if run.off {
+		return r, "the snapshot is not on this log: " + run.broken
+	}
 	for i, info := range run.infos {
 		if target.kind == atSeq && r.point.Seq >= target.seq || target.kind == atTime && info.FirstTime.After(target.time) {
 			return r, ""
 		}
-		limit, reason := inv.limit(tip, info)
-		if limit >= info.First {
-			r.segments = run.infos[:i+1]
+		if info.SchemaVersion != tip.SchemaVersion {
+			return r, fmt.Sprintf("the schema changes after seq %d and no snapshot was taken between that and the target", uint64(info.First-1))
 		}
-		if stop, ok := inv.stop(info, target); ok && (stop.Seq <= limit || stop.Seq < info.First) {
-			if stop.Seq < info.First {
-				r.segments = run.infos[:i]
-				return r, ""
+		if _, read := inv.Within[info.Digest]; target.kind == atTime && target.within(info) && !read {
+			return r, fmt.Sprintf("it lies within %s, which cannot be read", info.Name())
+		}
+		if stop, ok := inv.stop(info, target); ok {
+			if stop.Seq >= info.First {
+				r.segments, r.point = run.infos[:i+1], stop
 			}
-			r.point = stop
 			return r, ""
 		}
-		r.point = inv.pointAt(info, limit, r.point)
-		if reason != "" {
-			return r, reason
-		}
+		r.segments = run.infos[:i+1]
+		r.point = inv.pointAt(info, info.Last, r.point)
 	}
 	return r, inv.atEnd(run, r.point, target)
-}
-
-// limit is the last Seq of a segment that the schema of tip still covers.
-func (inv *Inventory) limit(tip Snapshot, info eventlog.SegmentInfo) (eventlog.Seq, string) {
-	if info.SchemaVersion == tip.SchemaVersion {
-		return info.Last, ""
-	}
-	limit := info.First - 1
-	if p, ok := inv.Partial[info.Digest]; ok {
-		limit = p.Before
-	}
-	return limit, fmt.Sprintf("the schema changes after seq %d and no snapshot was taken between that and the target", uint64(limit))
 }
 
 // stop finds the target in a segment; ok is false if it lies behind. A Seq before the
@@ -213,7 +212,7 @@ func (inv *Inventory) stop(info eventlog.SegmentInfo, target Target) (p Point, o
 		return inv.pointAt(info, target.seq, Point{Seq: target.seq}), true
 	case target.kind == atTime && info.LastTime.After(target.time):
 		p.Seq = info.First - 1
-		for _, q := range inv.Partial[info.Digest].Points {
+		for _, q := range inv.Within[info.Digest] {
 			if !q.Time.After(target.time) {
 				p = q
 			}
@@ -231,7 +230,7 @@ func (inv *Inventory) pointAt(info eventlog.SegmentInfo, seq eventlog.Seq, other
 	if seq == info.Last {
 		return Point{Seq: seq, Time: info.LastTime}
 	}
-	for _, q := range inv.Partial[info.Digest].Points {
+	for _, q := range inv.Within[info.Digest] {
 		if q.Seq == seq {
 			return q
 		}

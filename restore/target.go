@@ -68,4 +68,3 @@ func (t Target) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // UnmarshalText is ParseTarget.
 func (t *Target) UnmarshalText(b []byte) (err error) { *t, err = ParseTarget(string(b)); return err }
-

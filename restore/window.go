@@ -21,7 +21,7 @@ func (inv *Inventory) Window() []Range {
 		if _, ok := inv.chain(tip); !ok {
 			continue
 		}
-		if run, ok := inv.after(tip.Position); !ok || off(run) {
+		if run, ok := inv.after(tip.Position); !ok || run.off {
 			continue
 		}
 		r, _ := inv.reach(tip, AtSeq(math.MaxUint64))
@@ -36,10 +36,6 @@ func (inv *Inventory) Window() []Range {
 	}
 	return ranges
 }
-
-// off tells whether a snapshot's position could not be found on the log at all: it was
-// taken by a writer whose last segments did not survive.
-func off(run stretch) bool { return len(run.infos) == 0 && run.broken != "" }
 
 // Contains tells whether the Seq is a restore point.
 func Contains(window []Range, seq eventlog.Seq) bool {

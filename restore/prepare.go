@@ -1,0 +1,109 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/blob"
+)
+
+// Prepare surveys a store and plans a restore to the target, from the newest snapshot of
+// which no object is missing. If there is no plan it reads the whole log, so that the
+// *WindowError names the nearest provable points. The inventory is what it read.
+func Prepare(ctx context.Context, store blob.Store, target Target) (*Plan, *Inventory, error) {
+	s, err := newSurveyor(ctx, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		if err := s.follow(ctx, target); err != nil {
+			return nil, nil, err
+		}
+		plan, err := NewPlan(s.inv, target)
+		if errors.Is(err, ErrOutsideWindow) {
+			if err := s.followAll(ctx); err != nil {
+				return nil, nil, err
+			}
+			plan, err = NewPlan(s.inv, target)
+		}
+		if err != nil {
+			return nil, s.inv, err
+		}
+		whole, err := s.check(ctx, plan)
+		if err != nil {
+			return nil, nil, err
+		}
+		if whole {
+			return plan, s.inv, nil
+		}
+	}
+}
+
+// check looks for every object of the plan's snapshots in the store, by name and size,
+// and marks the snapshots that lack one as unusable.
+func (s *surveyor) check(ctx context.Context, plan *Plan) (whole bool, err error) {
+	needed := make(map[eventlog.Digest]int64)
+	owner := make(map[eventlog.Digest]Snapshot)
+	for _, snapshot := range plan.Snapshots {
+		refs, err := s.codec.Objects(ctx, s.store, snapshot.Manifest)
+		var damage *DamageError
+		if errors.As(err, &damage) {
+			s.unusable(snapshot, damage.Object, err.Error())
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		for _, ref := range refs {
+			needed[ref.Digest], owner[ref.Digest] = ref.Size, snapshot
+		}
+	}
+	for info, err := range s.store.List(ctx, ChunkPrefix, "") {
+		if err != nil {
+			return false, fmt.Errorf("list the chunks of snapshots: %w", err)
+		}
+		if d, ok := ParseChunkName(info.Name); ok && needed[d] == info.Size {
+			delete(needed, d)
+		}
+	}
+	for d := range needed {
+		s.unusable(owner[d], ChunkName(d), "missing, or of another size")
+	}
+	return len(needed) == 0, nil
+}
+
+func (s *surveyor) unusable(snapshot Snapshot, object, detail string) {
+	s.inv.Damage = append(s.inv.Damage, Damage{Object: object, Detail: detail})
+	s.inv.Unusable[snapshot.Digest] = fmt.Sprintf("%s: %s", object, detail)
+}
+
+// Objects returns every object that a snapshot consists of, without its parents: schema,
+// lists, chunks. It reads the lists.
+func (c *Codec) Objects(ctx context.Context, store blob.Store, m *Manifest) ([]Ref, error) {
+	if _, err := c.ReadSchema(ctx, store, m); err != nil {
+		return nil, err
+	}
+	refs := []Ref{m.Schema}
+	for i := range m.Tables {
+		refs = append(refs, m.Tables[i].Lists...)
+		chunks, err := c.ReadChunks(ctx, store, &m.Tables[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, chunk := range chunks {
+			refs = append(refs, chunk.Ref)
+		}
+	}
+	return refs, nil
+}
+
+// ParseChunkName is the inverse of ChunkName.
+func ParseChunkName(name string) (eventlog.Digest, bool) {
+	if len(name) <= len(ChunkPrefix)+3 {
+		return eventlog.Digest{}, false
+	}
+	d, err := eventlog.ParseDigest(name[len(ChunkPrefix)+3:])
+	return d, err == nil && ChunkName(d) == name
+}

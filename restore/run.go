@@ -1,0 +1,312 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/blob"
+	"lifeboat/internal/database"
+)
+
+// Config says how to run a plan. Only Store is needed.
+type Config struct {
+	// Store is where the plan's objects are. It alone is read.
+	Store blob.Store
+	// Memory bounds what Run holds at once, in bytes: 512 MiB if 0, at least MinMemory.
+	// The collector of a process without a soft memory limit may let the heap grow to
+	// twice what is held; call debug.SetMemoryLimit with the same number to stay below it.
+	// The target's own memory comes on top.
+	Memory int64
+	// TempDir is where net changes go that do not fit; the system's folder if empty. It
+	// needs room for them, in clear: they are deleted even if the process is killed.
+	TempDir string
+	// Unpinned leaves out the pin that keeps retention away: for stores that cannot be
+	// written to.
+	Unpinned bool
+	// Progress is told how far a step is, from several goroutines. May be nil.
+	Progress func(Progress)
+	Log      *slog.Logger     // nil: silent
+	Clock    func() time.Time // nil: time.Now
+}
+
+// Limits of Config.Memory, in bytes.
+const (
+	DefaultMemory = 512 << 20
+	MinMemory     = 32 << 20
+)
+
+// Progress of a step.
+type Progress struct {
+	Step  string // one of the Step constants
+	Done  int64  // of Total: bytes of the log for StepChanges, rows otherwise
+	Total int64  // an estimate; 0 if unknown
+}
+
+// The steps of a restore, in order; verifying overlaps with loading.
+const (
+	StepChanges = "changes" // add up the net changes
+	StepLoad    = "load"    // merge and load rows
+	StepFinish  = "finish"  // indexes, keys, triggers, counters
+	StepVerify  = "verify"  // scan and compare
+)
+
+func (c *Config) applyDefaultsAndValidate() error {
+	if c.Store == nil {
+		return errors.New("restore: no store to read from")
+	}
+	if c.Memory == 0 {
+		c.Memory = DefaultMemory
+	}
+	if c.Memory < MinMemory {
+		return fmt.Errorf("restore: a memory limit of %d bytes is too small: give it at least %d", c.Memory, MinMemory)
+	}
+	if c.TempDir == "" {
+		c.TempDir = os.TempDir()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Progress == nil {
+		c.Progress = func(Progress) {}
+	}
+	return nil
+}
+
+// Result is what a restore did and proved.
+type Result struct {
+	PlanID   string           `json:"plan_id"`
+	Point    Point            `json:"point"`
+	Rows     int64            `json:"rows"` // in the target
+	Tables   []TableResult    `json:"tables"`
+	Verified bool             `json:"verified"` // every table matches
+	Counters map[string]int64 `json:"counters,omitempty"`
+	Changes  NetSummary       `json:"changes"`
+	Resumed  int              `json:"resumed_units"` // found loaded by an earlier run
+	Steps    []Step           `json:"steps"`
+}
+
+// TableResult compares one table of the target with what it must be.
+type TableResult struct {
+	Name     string         `json:"name"`
+	Rows     int64          `json:"rows"`
+	State    database.State `json:"state_hash"`
+	Expected database.State `json:"expected_hash"`
+	Match    bool           `json:"match"`
+}
+
+// Step is how long a step took.
+type Step struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// restorer is one run.
+type restorer struct {
+	cfg      Config
+	plan     *Plan
+	target   database.Target
+	codec    *Codec
+	schema   *database.Schema
+	chunks   [][]Chunk // by table, of the base
+	net      *Net
+	expected []database.State
+	result   *Result
+}
+
+// Run restores the plan into an empty target, or goes on where an earlier run of the
+// same plan ended, and verifies it. When it returns nil the target is complete, durable,
+// and every table has the state hash that snapshot and log demand. With ErrMismatch the
+// result says which tables differ; the target must not be used then.
+func Run(ctx context.Context, cfg Config, plan *Plan, target database.Target) (*Result, error) {
+	if err := cfg.applyDefaultsAndValidate(); err != nil {
+		return nil, err
+	}
+	r := &restorer{cfg: cfg, plan: plan, target: target, result: &Result{PlanID: plan.ID, Point: plan.Point}}
+	if !cfg.Unpinned {
+		defer r.pin(ctx)()
+	}
+	if err := r.run(ctx); err != nil {
+		return r.result, fmt.Errorf("restore to seq %d: %w", uint64(plan.Point.Seq), err)
+	}
+	return r.result, nil
+}
+
+// pin keeps retention away from what is read. A store that cannot be written to must not
+// stop a recovery, so a failure is only logged.
+func (r *restorer) pin(ctx context.Context) (unpin func()) {
+	p, err := CreatePin(ctx, r.cfg.Store, "restore to seq "+r.plan.Point.Seq.String(), r.cfg.Clock(), r.plan.Snapshots)
+	if err != nil {
+		r.cfg.Log.Warn("restores without a pin: retention must not run meanwhile", "err", err)
+		return func() {}
+	}
+	return func() {
+		if err := p.Unpin(context.WithoutCancel(ctx), r.cfg.Store); err != nil {
+			r.cfg.Log.Warn("left a pin behind; it expires", "expires", p.Expires, "err", err)
+		}
+	}
+}
+
+func (r *restorer) run(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer r.net.Close()
+	if err := r.step(StepChanges, func() error { return r.addChanges(ctx) }); err != nil {
+		return err
+	}
+	if err := r.target.Begin(ctx, r.plan.ID, r.schema); err != nil {
+		return fmt.Errorf("prepare the target: %w", err)
+	}
+	if err := r.step(StepLoad, func() error { return r.load(ctx) }); err != nil {
+		return err
+	}
+	r.result.Counters = r.net.Counters(r.plan.Tip().Counters)
+	if err := r.step(StepFinish, func() error { return r.target.Finish(ctx, r.result.Counters) }); err != nil {
+		return fmt.Errorf("complete the target: %w", err)
+	}
+	if err := r.step(StepVerify, func() error { return r.verify(ctx) }); err != nil {
+		return err
+	}
+	return r.target.ForgetProgress(ctx)
+}
+
+func (r *restorer) step(name string, do func() error) error {
+	start := r.cfg.Clock()
+	err := do()
+	elapsed := r.cfg.Clock().Sub(start)
+	r.result.Steps = append(r.result.Steps, Step{Name: name, Seconds: elapsed.Seconds()})
+	if err == nil {
+		r.cfg.Log.Info("restore step done", "step", name, "seq", r.plan.Point.Seq, "elapsed", elapsed)
+	}
+	return err
+}
+
+// open reads what the plan is made of, all but the chunks.
+func (r *restorer) open(ctx context.Context) (err error) {
+	if r.codec, err = NewCodec(readers); err != nil {
+		return err
+	}
+	base := r.plan.Base()
+	if r.schema, err = r.codec.ReadSchema(ctx, r.cfg.Store, base.Manifest); err != nil {
+		return err
+	}
+	hashed := make([]bool, len(base.Tables))
+	r.chunks = make([][]Chunk, len(base.Tables))
+	for i := range base.Tables {
+		hashed[i] = !base.Tables[i].Ordered
+		if r.chunks[i], err = r.codec.ReadChunks(ctx, r.cfg.Store, &base.Tables[i]); err != nil {
+			return err
+		}
+		for _, c := range r.chunks[i] {
+			if c.Weight() > r.cfg.Memory/2 {
+				return fmt.Errorf("%w: table %s has a chunk of %d bytes, more than half of the memory limit of %d: raise the limit",
+					ErrTooLarge, base.Tables[i].Name, c.Raw, r.cfg.Memory)
+			}
+		}
+	}
+	r.net, err = NewNet(NetConfig{
+		Schema: r.schema, Hashed: hashed, TempDir: r.cfg.TempDir,
+		Memory: r.cfg.Memory * 45 / 100,
+	})
+	return err
+}
+
+// addChanges sums up deltas and log, and learns from the log what must come out.
+func (r *restorer) addChanges(ctx context.Context) error {
+	for _, delta := range r.plan.Snapshots[1:] {
+		if err := r.net.AddDelta(ctx, r.codec, r.cfg.Store, delta); err != nil {
+			return err
+		}
+	}
+	part := LogPart{Log: eventlog.OpenLog(r.cfg.Store), From: r.plan.Tip(), To: r.plan.Point.Seq}
+	if n := len(r.plan.Segments); n > 0 {
+		part.Last = r.plan.Segments[n-1].Digest
+	}
+	ledger, err := r.net.AddLog(ctx, part)
+	if err != nil {
+		return err
+	}
+	r.expected = Expected(r.plan.Tip(), ledger)
+	if err := r.net.Seal(); err != nil {
+		return err
+	}
+	r.result.Changes = r.net.Summary()
+	return nil
+}
+
+// Expected returns the state of every table of a snapshot at a later point, given the
+// log's ledger there.
+func Expected(from Snapshot, ledger database.States) []database.State {
+	states := make([]database.State, len(from.Tables))
+	for i := range from.Tables {
+		t := &from.Tables[i]
+		states[i] = t.State.Plus(ledger[t.Name]).Minus(t.Ledger)
+	}
+	return states
+}
+
+// load merges all tables and loads the rows, on as many goroutines as the target can use.
+func (r *restorer) load(ctx context.Context) error {
+	done, err := r.target.Loaded(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the target what it holds already: %w", err)
+	}
+	loaded, err := parseProgress(done)
+	if err != nil {
+		return err
+	}
+	r.result.Resumed = len(done)
+	units := make(chan *unit)
+	g, ctx := errgroup.WithContext(ctx)
+	for range max(r.target.Workers(), 1) {
+		g.Go(func() error {
+			for u := range units {
+				if err := r.loadUnit(ctx, u); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(units)
+		return r.merge(ctx, loaded, units)
+	})
+	return g.Wait()
+}
+
+func (r *restorer) loadUnit(ctx context.Context, u *unit) error {
+	n, err := r.target.Load(ctx, u.name, &r.schema.Tables[u.table], u.all())
+	if err != nil {
+		return err
+	}
+	if n != int64(len(u.rows)) {
+		return fmt.Errorf("%w: the target took %d of %d rows of unit %s", ErrMismatch, n, len(u.rows), u.name)
+	}
+	u.done()
+	return nil
+}
+
+func mismatch(tables []TableResult) error {
+	var names []string
+	for _, t := range tables {
+		if !t.Match {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: table %s; do not use the target: keep it for analysis and restore to another point", ErrMismatch, strings.Join(names, ", "))
+}
