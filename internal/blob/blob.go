@@ -22,6 +22,9 @@ var (
 	// ErrEmpty: an object without bytes. None is ever stored, so a zero-length object
 	// found in a store is always damage and never somebody's intention.
 	ErrEmpty = errors.New("empty object")
+	// ErrDamaged: the store has the object, and its bytes are not those that Create was
+	// given. Stores that can tell (encryption) say so; it is permanent.
+	ErrDamaged = errors.New("object is damaged")
 	// ErrPermanent marks a failure that trying again cannot cure (no permission,
 	// immutable, wrong account). Anything unmarked may be transient.
 	ErrPermanent = errors.New("permanent")
