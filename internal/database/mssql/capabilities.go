@@ -33,8 +33,15 @@ type capabilities struct {
 	executeAs bool
 	// alterDatabase: options of the database can be set by statement.
 	alterDatabase bool
-	// identityProperties: sys.identity_columns knows seed and increment.
-	identityProperties bool
+	// xmlSchemas: collections of XML schemas exist.
+	xmlSchemas bool
+	// reseedVirgin: a table that never had a row gives out first what it is reseeded to,
+	// not what follows it.
+	reseedVirgin bool
+	// rowCounts: sys.partitions counts rows.
+	rowCounts bool
+	// updateStatistics: sp_updatestats exists.
+	updateStatistics bool
 	// appLock: sp_getapplock locks between sessions.
 	appLock bool
 }
@@ -87,7 +94,8 @@ func (c capabilities) microsoft(edition int) (capabilities, error) {
 	}
 	c.transactionID = "CURRENT_TRANSACTION_ID()"
 	c.sequenceCache = " CACHE 1000"
-	c.triggerOrder, c.executeAs, c.alterDatabase, c.identityProperties, c.appLock = true, true, true, true, true
+	c.triggerOrder, c.executeAs, c.alterDatabase, c.xmlSchemas, c.appLock = true, true, true, true, true
+	c.reseedVirgin, c.updateStatistics, c.rowCounts = true, true, true
 	return c, nil
 }
 

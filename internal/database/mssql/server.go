@@ -42,6 +42,7 @@ type server struct {
 	db     *sql.DB
 	caps   capabilities
 	codecs codecs
+	views  views
 }
 
 // application is the name that sessions show on the server.
@@ -58,19 +59,26 @@ func connect(ctx context.Context, config Config) (*server, error) {
 	s.db.SetMaxIdleConns(config.Workers + 2)
 	// An idle session of Azure SQL is dropped by the gateway after 30 minutes.
 	s.db.SetConnMaxIdleTime(10 * time.Minute)
-	s.caps, err = retried(ctx, s.log, "connect", func() (capabilities, error) {
-		conn, err := s.db.Conn(ctx)
-		if err != nil {
-			return capabilities{}, err
-		}
-		defer func() { err = errors.Join(err, conn.Close()) }()
-		return detect(ctx, conn)
-	})
+	_, err = retried(ctx, s.log, "connect", func() (struct{}, error) { return struct{}{}, s.meet(ctx) })
 	if err != nil {
 		return nil, errors.Join(s.failed("connect to", err), s.db.Close())
 	}
 	s.codecs = codecs{rawText: s.caps.rawText, pages: new(codePages)}
 	return s, nil
+}
+
+// meet finds out what the server is.
+func (s *server) meet(ctx context.Context) (err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if s.caps, err = detect(ctx, conn); err != nil {
+		return err
+	}
+	s.views, err = readViews(ctx, conn)
+	return err
 }
 
 // failed wraps an error with what was done to which database, without the URL's secrets.
