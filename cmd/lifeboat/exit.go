@@ -47,6 +47,8 @@ var exits = []exit{
 	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
 	{3, "refused", "refused before anything was changed", []error{
 		errRefused, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
+	{10, "policy", "a rule that guards recovery is not met", []error{errPolicy}},
+	{11, "policy warning", "a rule is unknown before the update, or one that only warns is not met", []error{errPolicyWarning}},
 	{1, "failed", "it failed for another reason; the message says which", nil},
 }
 
@@ -84,6 +86,8 @@ var hints = []struct {
 	{eventlog.ErrNotDurable, "the commit is in the primary's database; look at the mirror's store and its link, then ask again"},
 	{eventlog.ErrDegraded, "the mirror cannot be reached; what is committed now exists in one region only"},
 	{errDamage, "nothing was repaired; the other region's store may hold the same objects whole"},
+	{errPolicy, "'lifeboat policy explain RULE' says why it is asked for and how to meet it"},
+	{errPolicyWarning, "'lifeboat policy explain RULE' says why it is asked for and how to meet it"},
 	{context.DeadlineExceeded, "allow more time, or look at what does not answer"},
 }
 

@@ -26,8 +26,14 @@ type keeper struct {
 	deltas  int              // on its base
 	audited time.Time        // when an audit last found everything equal
 	failing string           // what the last attempt ran into
+	failed  int              // attempts in a row
 	unequal string           // what the last audit found
 	once    sync.Once
+
+	// What follows belongs to the goroutine of run.
+	read      eventlog.Position // up to here grown is counted
+	grown     int64             // bytes of log after the newest snapshot
+	nextAudit time.Time
 }
 
 func newKeeper(a *Agent) *keeper {
@@ -67,6 +73,13 @@ func (k *keeper) base(ctx context.Context, view database.View, at eventlog.Posit
 	return k.make(restore.Base, func() (*snapshot.Report, error) { return snapshot.Take(ctx, k.cfg, view, at) })
 }
 
+// newestOf returns the newest snapshot, when it was taken, and how many deltas it stands on.
+func (k *keeper) newestOf() (restore.Snapshot, time.Time, int, int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.newest, k.taken, k.deltas, k.failed
+}
+
 // make runs one attempt at a snapshot and keeps what came of it.
 func (k *keeper) make(kind restore.SnapshotKind, attempt func() (*snapshot.Report, error)) error {
 	began := k.a.cfg.Clock()
@@ -75,16 +88,17 @@ func (k *keeper) make(kind restore.SnapshotKind, attempt func() (*snapshot.Repor
 	defer k.mu.Unlock()
 	if err != nil {
 		k.a.metrics.snapshotFailed.Inc()
+		k.failed++
 		k.failing = fmt.Sprintf("the last attempt at a %s snapshot failed: %v", kind, err)
 		return err
 	}
 	k.a.metrics.snapshots.WithLabelValues(string(kind)).Inc()
 	k.a.metrics.snapshotSecs.WithLabelValues(string(kind)).Observe(k.a.cfg.Clock().Sub(began).Seconds())
-	k.failing = ""
+	k.failing, k.failed = "", 0
 	k.adopt(r.Snapshot)
 	k.a.cfg.Log.Info("snapshot taken", "kind", string(kind), "seq", uint64(r.Position.Seq), "elapsed", r.Elapsed,
 		"new_bytes", r.Stored.NewBytes, "bytes", r.Stored.Bytes)
-	if r.Audit != nil {
+	if r.Audit != nil && (r.Audit.Match || k.unequal == "") { // what an audit has just found is known
 		k.judge(r.Audit)
 	}
 	return nil
@@ -103,10 +117,6 @@ func (k *keeper) adopt(s restore.Snapshot) {
 
 // hasBase tells whether both stores hold a usable snapshot at or after a Seq.
 func (k *keeper) hasBase(ctx context.Context, since eventlog.Seq) (bool, error) {
-	codec, err := restore.NewCodec(1)
-	if err != nil {
-		return false, err
-	}
 	var common restore.Snapshot
 	var deltas int
 	for i, store := range k.cfg.Stores {
@@ -127,14 +137,9 @@ func (k *keeper) hasBase(ctx context.Context, since eventlog.Seq) (bool, error) 
 		}
 		common, deltas = tip, len(plan.Snapshots)-1
 	}
-	_ = codec
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.adopt(common)
 	k.deltas = deltas
 	return true, nil
 }
-
-func (k *keeper) judge(r *snapshot.AuditReport) {}
-
-func (k *keeper) run(ctx context.Context) error { <-ctx.Done(); return nil }

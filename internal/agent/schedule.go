@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/database"
+	"lifeboat/restore"
+	"lifeboat/restore/snapshot"
+)
+
+const (
+	// tendEvery is how often the keeper looks whether something is due. Looking costs the
+	// headers of the segments written since.
+	tendEvery = 5 * time.Second
+	// firstAudit is how long after its start an agent audits at the latest, so that one
+	// that is restarted every day still does.
+	firstAudit = 10 * time.Minute
+	// tooOften is after how many failures in a row a new base is tried instead of a delta:
+	// what a delta needs may be damaged.
+	tooOften = 3
+)
+
+// run takes snapshots and audits until ctx ends. Failures are logged, shown by /healthz,
+// and tried again: what is committed goes on being protected by the log meanwhile.
+func (k *keeper) run(ctx context.Context) error {
+	k.nextAudit = k.a.cfg.Clock().Add(min(firstAudit, k.a.cfg.AuditInterval))
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := k.tend(ctx); err != nil && ctx.Err() == nil {
+			k.a.cfg.Log.Error("snapshot or audit failed; it will be tried again", "err", err)
+		}
+	}
+}
+
+// tend does what is due.
+func (k *keeper) tend(ctx context.Context) error {
+	if _, taken, _, _ := k.newestOf(); taken.IsZero() {
+		return nil // the drainer is about to ask for the first base
+	}
+	why, err := k.due(ctx)
+	if err == nil && why != "" {
+		k.a.cfg.Log.Debug("snapshot due", "why", why)
+		err = k.next(ctx)
+	}
+	if now := k.a.cfg.Clock(); !now.Before(k.nextAudit) {
+		k.nextAudit = now.Add(k.a.cfg.AuditInterval)
+		err = errors.Join(err, k.audit(ctx))
+	}
+	return err
+}
+
+// due says why a snapshot is due, "" if none is: the interval is the shorter of the
+// longest allowed and the time in which the log grows to the replay budget, but never
+// below the shortest allowed.
+func (k *keeper) due(ctx context.Context) (string, error) {
+	s := k.a.cfg.Snapshots
+	newest, taken, _, _ := k.newestOf()
+	age := k.a.cfg.Clock().Sub(taken)
+	if age < s.MinInterval {
+		return "", nil
+	}
+	if k.read.Seq < newest.Position.Seq || k.read.IsZero() {
+		k.read, k.grown = newest.Position, 0
+	}
+	for info, err := range eventlog.OpenLog(k.a.cfg.Primary).Headers(ctx, k.read) {
+		if err != nil {
+			return "", fmt.Errorf("measure the log since the newest snapshot: %w", err)
+		}
+		k.read, k.grown = info.End(), k.grown+info.Size
+	}
+	switch {
+	case age >= s.MaxInterval:
+		return "the longest interval has passed", nil
+	case k.grown >= s.ReplayBudget:
+		return "the log has grown to the replay budget", nil
+	}
+	return "", nil
+}
+
+// next takes the next snapshot from the log alone: a delta, and when there are many on
+// one base, a new base merged from them.
+func (k *keeper) next(ctx context.Context) error {
+	newest, _, deltas, failed := k.newestOf()
+	to := k.a.writer.Frontier().End
+	if to.Seq == newest.Position.Seq {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.taken = k.a.cfg.Clock() // nothing has changed: the newest is as good as a new one
+		return nil
+	}
+	if failed >= tooOften {
+		return k.rebase(ctx)
+	}
+	err := k.make(restore.Delta, func() (*snapshot.Report, error) { return snapshot.Delta(ctx, k.cfg, newest, to) })
+	if errors.Is(err, database.ErrSchemaChanged) {
+		return nil // the drainer has seen it too, and asks for a base
+	}
+	if err != nil || deltas+1 < k.a.cfg.Snapshots.MaxDeltas {
+		return err
+	}
+	tip, _, _, _ := k.newestOf()
+	return k.make(restore.RollForward, func() (*snapshot.Report, error) { return snapshot.RollForward(ctx, k.cfg, tip) })
+}
+
+// rebase takes a base from the database.
+func (k *keeper) rebase(ctx context.Context) (err error) {
+	view, at, err := k.a.drainer.View(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, view.Close()) }()
+	return k.base(ctx, view, at)
+}
+
+// audit compares the database with its log. Where they differ, restore points after the
+// change that capture missed are wrong, so a new base is taken at once from the same
+// view: from it on they are right again.
+func (k *keeper) audit(ctx context.Context) (err error) {
+	view, at, err := k.a.drainer.View(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, view.Close()) }()
+	r, err := snapshot.Audit(ctx, k.cfg, view, at)
+	if err != nil {
+		k.a.metrics.audits.WithLabelValues("error").Inc()
+		return err
+	}
+	k.mu.Lock()
+	k.judge(r)
+	k.mu.Unlock()
+	if r.Match {
+		return nil
+	}
+	return k.base(ctx, view, at)
+}
+
+// judge keeps what an audit found. The caller holds mu.
+func (k *keeper) judge(r *snapshot.AuditReport) {
+	if r.Match {
+		k.a.metrics.audits.WithLabelValues("equal").Inc()
+		k.audited, k.unequal = k.a.cfg.Clock(), ""
+		k.a.cfg.Log.Info("audit: the database is what snapshot and log say", "seq", uint64(r.Position.Seq), "tables", len(r.Tables))
+		return
+	}
+	k.a.metrics.audits.WithLabelValues("different").Inc()
+	tables := strings.Join(r.Differing(), ", ")
+	k.unequal = fmt.Sprintf("the database was changed without capture: tables %s differ from the log at seq %d", tables, uint64(r.Position.Seq))
+	k.a.cfg.Log.Error("ALERT: "+k.unequal+"; points since the snapshot before may miss a change", "since_seq", uint64(r.Against), "tables", tables)
+}
