@@ -11,34 +11,50 @@ import (
 // memory that waits.
 const aheadWidth = 16
 
-// ordered fetches slots [from, to) concurrently and yields the results in order. All
+// prefetch fetches what keys name, concurrently, and yields the results in order. All
 // fetches have ended when it returns.
-func ordered[T any](ctx context.Context, from, to Slot, fetch func(context.Context, Slot) (T, error)) iter.Seq2[T, error] {
+func prefetch[K, V any](ctx context.Context, keys iter.Seq[K], fetch func(context.Context, K) (V, error)) iter.Seq2[V, error] {
 	type result struct {
-		value T
+		value V
 		err   error
 	}
-	return func(yield func(T, error) bool) {
+	return func(yield func(V, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var group sync.WaitGroup
 		defer group.Wait()
 		defer cancel()
-		queue := make([]chan result, 0, aheadWidth)
-		next := from
-		for s := from; s < to; s++ {
-			for ; next < to && next < s+aheadWidth; next++ {
-				slot, out := next, make(chan result, 1)
+		next, stop := iter.Pull(keys)
+		defer stop()
+		var queue []chan result
+		for {
+			for len(queue) < aheadWidth {
+				key, ok := next()
+				if !ok {
+					break
+				}
+				out := make(chan result, 1)
 				queue = append(queue, out)
 				group.Go(func() {
-					v, err := fetch(ctx, slot)
+					v, err := fetch(ctx, key)
 					out <- result{v, err}
 				})
+			}
+			if len(queue) == 0 {
+				return
 			}
 			r := <-queue[0]
 			queue = append(queue[:0], queue[1:]...)
 			if !yield(r.value, r.err) || r.err != nil {
 				return
 			}
+		}
+	}
+}
+
+// slots are [from, to).
+func slots(from, to Slot) iter.Seq[Slot] {
+	return func(yield func(Slot) bool) {
+		for s := from; s < to && yield(s); s++ {
 		}
 	}
 }
@@ -67,7 +83,7 @@ func (o objects) ahead(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[at
 	}
 	return func(yield func(atSlot, error) bool) {
 		s := from
-		for got, err := range ordered(ctx, from, to, fetch) {
+		for got, err := range prefetch(ctx, slots(from, to), fetch) {
 			if err == nil && got.large {
 				got.at, err = o.slot(ctx, e, s)
 			}

@@ -30,6 +30,9 @@ type fenceRecord struct {
 	By     ID        `json:"by"` // the writer that wants to begin the next epoch
 	Time   time.Time `json:"time"`
 	Reason string    `json:"reason"`
+	// Ahead: put some way ahead of a writer that is too fast to be fenced at its next slot.
+	// There may be free slots before it; the epoch ends at the first fence of all.
+	Ahead bool `json:"ahead,omitempty"`
 }
 
 // storeRecord tells one store from another.

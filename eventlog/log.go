@@ -57,7 +57,7 @@ func (l *Log) reign(ctx context.Context, r reign, c *chain, visit func(*Segment)
 		if err != nil {
 			return false, err
 		}
-		if at.segment == nil {
+		if at.segment == nil || r.ended(c.at.Digest) {
 			break
 		}
 		if err := c.step(at.segment.header, r.record); err != nil {
@@ -76,13 +76,14 @@ func (l *Log) reign(ctx context.Context, r reign, c *chain, visit func(*Segment)
 // endOfReign checks that the walk ended where the epoch does.
 func (l *Log) endOfReign(ctx context.Context, r reign, c *chain, s Slot) error {
 	e := r.record.Epoch
-	if r.next != nil {
-		if s < r.to {
-			return &ObjectError{SegmentName(e, s), fmt.Errorf("%w: epoch %d has slots up to %d", ErrGap, e, r.to-1)}
-		}
-		if !c.at.same(r.next.End) {
-			return &ObjectError{EpochName(e + 1), fmt.Errorf("%w: says the log before it ends at %v, it ends at %v", ErrDiverged, r.next.End, c.at)}
-		}
+	switch {
+	case r.nextErr != nil:
+		return r.nextErr
+	case r.next != nil && s < r.to:
+		return &ObjectError{SegmentName(e, s), fmt.Errorf("%w: epoch %d has slots up to %d", ErrGap, e, r.to-1)}
+	case r.next != nil && !c.at.same(r.next.End):
+		return &ObjectError{EpochName(e + 1), fmt.Errorf("%w: says the log before it ends at %v, it ends at %v", ErrDiverged, r.next.End, c.at)}
+	case r.next != nil:
 		return nil
 	}
 	behind, err := l.objects.slotsFrom(ctx, e, s+1, MaxPipeline)
@@ -99,11 +100,14 @@ func (l *Log) endOfReign(ctx context.Context, r reign, c *chain, s Slot) error {
 			return errors.Join(lost, err)
 		}
 	}
-	return l.checkStart(ctx, r, c, s)
+	if err := l.checkStart(ctx, r, c); err != nil {
+		return err
+	}
+	return l.objects.noStray(ctx, e)
 }
 
 // checkStart makes sure that a position with nothing behind it is on this log.
-func (l *Log) checkStart(ctx context.Context, r reign, c *chain, s Slot) error {
+func (l *Log) checkStart(ctx context.Context, r reign, c *chain) error {
 	if c.at.IsZero() || c.at.Epoch != r.record.Epoch || c.moved {
 		return nil
 	}
@@ -130,8 +134,18 @@ func (p Position) name() string { return SegmentName(p.Epoch, p.Slot) }
 // reign is one epoch's part of a walk.
 type reign struct {
 	record   *epochRecord
-	next     *epochRecord // nil: no later epoch has begun
+	next     *epochRecord // nil: no later epoch has begun, or nextErr
 	from, to Slot         // half-open; to is maxSlot while next is nil
+
+	// nextErr: the next epoch's record, which says where this one ended, is damaged. The
+	// walk goes as far as this epoch went and ends with this error.
+	nextErr error
+	last    Digest // of this epoch's last segment then; zero: not known
+}
+
+// ended reports whether at is the end of an epoch whose end has to be found by digest.
+func (r *reign) ended(at Digest) bool {
+	return r.nextErr != nil && r.last != Digest{} && r.last == at
 }
 
 // reigns yields the epochs from `after` on.
@@ -144,32 +158,30 @@ func (l *Log) reigns(ctx context.Context, after Position) iter.Seq2[reign, error
 }
 
 func (l *Log) eachReign(ctx context.Context, after Position, yield func(reign) bool) error {
-	last, err := l.objects.lastEpoch(ctx)
+	epochs, err := l.objects.epochs(ctx)
 	if err != nil {
 		return err
 	}
-	if err := l.objects.noStray(ctx, last); err != nil {
-		return err
+	var last Epoch
+	if n := len(epochs); n > 0 {
+		last = epochs[n-1]
 	}
-	r := reign{}
-	e := Epoch(1)
-	if !after.IsZero() {
-		e, r.from = after.Epoch, after.Slot+1
-		if e > last {
-			return fmt.Errorf("%w: position %v is behind the last epoch, %d", ErrDiverged, after, last)
-		}
+	r, err := l.firstReign(ctx, after, last)
+	if err != nil {
+		return err
 	}
 	if last == 0 {
-		return nil
+		return l.objects.noStray(ctx, 0)
 	}
-	if r.record, err = l.epochRecord(ctx, e); err != nil {
-		return err
-	}
-	for ; e <= last; e++ {
+	for e := r.record.Epoch; e <= last; e++ {
 		r.next, r.to = nil, maxSlot
 		if e < last {
-			if r.next, err = l.epochRecord(ctx, e+1); err != nil {
-				return err
+			if r.next, r.nextErr = l.epochRecord(ctx, e+1); r.nextErr != nil {
+				if r.last, err = l.endBefore(ctx, e+1); err != nil {
+					return err
+				}
+				yield(r)
+				return nil
 			}
 			r.to = r.record.slots(r.next)
 		}
@@ -182,6 +194,45 @@ func (l *Log) eachReign(ctx context.Context, after Position, yield func(reign) b
 		r.record, r.from = r.next, 0
 	}
 	return nil
+}
+
+// firstReign is where a walk begins.
+func (l *Log) firstReign(ctx context.Context, after Position, last Epoch) (reign, error) {
+	if after.IsZero() {
+		if last == 0 {
+			return reign{}, nil
+		}
+		record, err := l.epochRecord(ctx, 1)
+		return reign{record: record}, err
+	}
+	if after.Epoch > last {
+		return reign{}, fmt.Errorf("%w: position %v is behind the last epoch, %d", ErrDiverged, after, last)
+	}
+	r := reign{from: after.Slot + 1}
+	var err error
+	if r.record, err = l.epochRecord(ctx, after.Epoch); err == nil {
+		return r, nil
+	}
+	// Within an epoch its record is needed for its writer only, which the segment that
+	// the position ends knows too.
+	at, serr := l.objects.slot(ctx, after.Epoch, after.Slot)
+	if serr != nil || at.segment == nil || at.segment.info.Digest != after.Digest {
+		return reign{}, err
+	}
+	h := at.segment.header
+	r.record = &epochRecord{Stream: h.stream, Writer: h.writer, Epoch: h.epoch}
+	return r, nil
+}
+
+// endBefore finds the digest of the last segment before an epoch whose record is
+// damaged: its first segment names it. Zero if it has none.
+func (l *Log) endBefore(ctx context.Context, e Epoch) (Digest, error) {
+	h, err := l.objects.header(ctx, e, 0)
+	var damage *ObjectError
+	if h == nil || errors.As(err, &damage) {
+		return Digest{}, nil
+	}
+	return h.prev, err
 }
 
 func (l *Log) epochRecord(ctx context.Context, e Epoch) (*epochRecord, error) {
@@ -223,56 +274,87 @@ func (l *Log) Headers(ctx context.Context, after Position) iter.Seq2[SegmentInfo
 	}
 }
 
-// headers yields each header when the next one, or the end, has told its digest.
 func (l *Log) headers(ctx context.Context, after Position, yield func(SegmentInfo) bool) error {
 	c := chain{at: after}
-	var held *SegmentInfo
 	for r, err := range l.reigns(ctx, after) {
 		if err != nil {
 			return err
 		}
-		s := r.from
-		fetch := func(ctx context.Context, s Slot) (*header, error) { return l.objects.header(ctx, r.record.Epoch, s) }
-		for h, err := range ordered(ctx, r.from, r.to, fetch) {
-			if err != nil {
-				return err
-			}
-			if h == nil {
-				break
-			}
-			if held != nil {
-				held.Digest = h.prev
-				c.at = held.End()
-			}
-			if err := c.step(h, r.record); err != nil {
-				return err
-			}
-			if held != nil && !yield(*held) {
-				return nil
-			}
-			i := h.info()
-			held, s = &i, s+1
+		w := headerWalk{log: l, reign: r, chain: &c, yield: yield}
+		s, err := w.run(ctx)
+		if err == nil && !w.stopped {
+			err = l.endOfReign(ctx, r, &c, s)
 		}
-		if held != nil && r.next != nil && s == r.to && held.Epoch == r.record.Epoch {
-			held.Digest = r.next.End.Digest
-			c.at = held.End()
-		}
-		if held != nil && r.next == nil {
-			last, err := l.Segment(ctx, held.Epoch, held.Slot)
-			if err != nil {
-				return err
-			}
-			held.Digest = last.info.Digest
-			c.at = held.End()
-		}
-		if err := l.endOfReign(ctx, r, &c, s); err != nil {
+		if err != nil || w.stopped {
 			return err
 		}
 	}
-	if held != nil {
-		yield(*held)
-	}
 	return nil
+}
+
+// headerWalk reads the headers of one epoch. Each is held back until the next one, or the
+// end, has told its digest.
+type headerWalk struct {
+	log     *Log
+	reign   reign
+	chain   *chain
+	yield   func(SegmentInfo) bool
+	held    *SegmentInfo
+	stopped bool // by the consumer
+}
+
+func (w *headerWalk) run(ctx context.Context) (s Slot, err error) {
+	s = w.reign.from
+	fetch := func(ctx context.Context, s Slot) (*header, error) {
+		return w.log.objects.header(ctx, w.reign.record.Epoch, s)
+	}
+	for h, err := range prefetch(ctx, slots(w.reign.from, w.reign.to), fetch) {
+		if err != nil {
+			return s, errors.Join(w.last(ctx), err)
+		}
+		if h == nil || w.reign.ended(h.prev) {
+			break
+		}
+		if w.release(h.prev); w.stopped {
+			return s, nil
+		}
+		if err := w.chain.step(h, w.reign.record); err != nil {
+			return s, err
+		}
+		i := h.info()
+		w.held, s = &i, s+1
+	}
+	if w.reign.next != nil && s == w.reign.to {
+		w.release(w.reign.next.End.Digest)
+		return s, nil
+	}
+	return s, w.last(ctx)
+}
+
+// release lets go of the header held back.
+func (w *headerWalk) release(digest Digest) {
+	if w.held == nil {
+		return
+	}
+	w.held.Digest = digest
+	w.chain.at = w.held.End()
+	w.stopped = !w.yield(*w.held)
+	w.held = nil
+}
+
+// last releases a header that nothing follows: the whole segment tells its digest.
+func (w *headerWalk) last(ctx context.Context) error {
+	if w.held == nil {
+		return nil
+	}
+	at, err := w.log.objects.slot(ctx, w.held.Epoch, w.held.Slot)
+	if err == nil && at.segment == nil {
+		err = &ObjectError{w.held.Name(), ErrGap}
+	}
+	if err == nil {
+		w.release(at.segment.info.Digest)
+	}
+	return err
 }
 
 // End is the position after the last segment of the log; zero for an empty log. It

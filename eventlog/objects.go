@@ -178,22 +178,20 @@ func (o objects) epoch(ctx context.Context, e Epoch) (*epochRecord, []byte, erro
 	return r, b, nil
 }
 
-// lastEpoch returns the highest epoch begun in the store, 0 for none.
-func (o objects) lastEpoch(ctx context.Context) (Epoch, error) {
+// epochs lists the epochs that have begun, in order. Names that mean nothing here are
+// left to Verify.
+func (o objects) epochs(ctx context.Context) ([]Epoch, error) {
 	names, err := o.list(ctx, epochPrefix, "", -1)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for i, name := range names {
-		e, err := ParseEpoch(name)
-		if err != nil {
-			return 0, &ObjectError{epochPrefix + name, fmt.Errorf("%w: %w", ErrCorrupt, err)}
-		}
-		if e != Epoch(i+1) {
-			return 0, &ObjectError{EpochName(Epoch(i + 1)), ErrGap}
+	var epochs []Epoch
+	for _, name := range names {
+		if e, err := ParseEpoch(name); err == nil {
+			epochs = append(epochs, e)
 		}
 	}
-	return Epoch(len(names)), nil
+	return epochs, nil
 }
 
 // slotsFrom lists the slots that are taken, from a slot on, at most limit of them.
@@ -206,10 +204,10 @@ func (o objects) slotsFrom(ctx context.Context, e Epoch, from Slot, limit int) (
 	if err != nil {
 		return nil, err
 	}
-	slots := make([]Slot, len(names))
-	for i, name := range names {
-		if slots[i], err = ParseSlot(name); err != nil {
-			return nil, &ObjectError{prefix + name, fmt.Errorf("%w: %w", ErrCorrupt, err)}
+	var slots []Slot
+	for _, name := range names {
+		if s, err := ParseSlot(name); err == nil {
+			slots = append(slots, s)
 		}
 	}
 	return slots, nil
@@ -264,18 +262,18 @@ func (o objects) tail(ctx context.Context, e Epoch) (tail, error) {
 		return tail{}, err
 	}
 	var from Slot
-	if last > 3*MaxPipeline { // a fence, and what was under way when it was made
-		from = last - 3*MaxPipeline
+	if reach := Slot(maxAhead + 3*MaxPipeline); last > reach { // fences, and what was under way then
+		from = last - reach
 	}
-	slots, err := o.slotsFrom(ctx, e, from, -1)
+	taken, err := o.slotsFrom(ctx, e, from, -1)
 	if err != nil {
 		return tail{}, err
 	}
 	t := tail{next: from}
-	for len(slots) > 0 && slots[0] == t.next {
-		t.next, slots = t.next+1, slots[1:]
+	for len(taken) > 0 && taken[0] == t.next {
+		t.next, taken = t.next+1, taken[1:]
 	}
-	if t.lost, err = o.checkHole(ctx, e, t.next, slots); err != nil {
+	if t.lost, err = o.checkHole(ctx, e, t.next, taken); err != nil {
 		return tail{}, err
 	}
 	return o.findFence(ctx, e, from, t)
@@ -288,12 +286,15 @@ func (o objects) findFence(ctx context.Context, e Epoch, from Slot, t tail) (tai
 	if t.next > from+2*MaxPipeline {
 		at = t.next - 2*MaxPipeline
 	}
-	for s := at; s < t.next; s++ {
-		b, err := o.ranged(ctx, SegmentName(e, s), 0, preambleLen)
+	s := at
+	for b, err := range prefetch(ctx, slots(at, t.next), func(ctx context.Context, s Slot) ([]byte, error) {
+		return o.ranged(ctx, SegmentName(e, s), 0, preambleLen)
+	}) {
 		if err != nil {
 			return tail{}, err
 		}
 		if magic, _, err := parsePreamble(b); err != nil || magic != magicFence {
+			s++
 			continue // damage to a segment is found by whoever reads it
 		}
 		found, err := o.slot(ctx, e, s)
@@ -308,23 +309,18 @@ func (o objects) findFence(ctx context.Context, e Epoch, from Slot, t tail) (tai
 // checkHole tells a slot that was never written from one that is lost. A writer has at
 // most MaxPipeline slots under way, and every segment says below which slot all were in
 // both stores when it was made. A fence is put at the first free slot, so nothing before
-// it may be missing.
+// it may be missing, unless it says that it was put ahead.
 func (o objects) checkHole(ctx context.Context, e Epoch, hole Slot, behind []Slot) (lost, err error) {
-	if len(behind) == 0 {
-		return nil, nil
-	}
-	lost = &ObjectError{SegmentName(e, hole), fmt.Errorf("%w: %s exists", ErrGap, SegmentName(e, behind[len(behind)-1]))}
-	if behind[len(behind)-1] >= hole+MaxPipeline {
-		return lost, nil
-	}
 	for _, s := range behind {
 		at, err := o.slot(ctx, e, s)
 		var damage *ObjectError
 		if err != nil && !errors.As(err, &damage) {
 			return nil, err
 		}
-		if at.fence != nil || at.segment != nil && at.segment.header.floor > hole {
-			return lost, nil
+		fenced := at.fence != nil && !at.fence.Ahead
+		written := at.segment != nil && (at.segment.header.floor > hole || s >= hole+MaxPipeline)
+		if fenced || written {
+			return &ObjectError{SegmentName(e, hole), fmt.Errorf("%w: %s exists", ErrGap, SegmentName(e, s))}, nil
 		}
 	}
 	return nil, nil

@@ -63,8 +63,14 @@ func (g *region) identify(ctx context.Context, fresh ID) error {
 
 // head finds the newest epoch and its end.
 func (g *region) head(ctx context.Context) (h head, err error) {
-	if h.epoch, err = g.lastEpoch(ctx); err != nil {
+	epochs, err := g.epochs(ctx)
+	if err != nil {
 		return head{}, err
+	}
+	for _, e := range epochs {
+		if h.epoch++; e != h.epoch {
+			return head{}, &ObjectError{EpochName(h.epoch), ErrGap}
+		}
 	}
 	if err := g.noStray(ctx, h.epoch); err != nil {
 		return head{}, err
@@ -95,33 +101,64 @@ func (o objects) noStray(ctx context.Context, last Epoch) error {
 // fence ends an epoch in this store: at t.next, or behind what has been written there
 // meanwhile. t is moved on accordingly. like is the other store's fence, used again where
 // it fits so that both stores hold the same bytes.
+//
+// A live writer may be faster: whenever we know its next slot, it has taken it. Then a
+// fence is put some way ahead, which it cannot pass, so that the chase ends.
 func (g *region) fence(ctx context.Context, e Epoch, t *tail, like fenceRecord) error {
-	for t.fence == nil {
-		r := like
-		r.Epoch, r.Slot = e, t.next
-		body, err := encodeControl(magicFence, r)
+	ahead, distance := false, Slot(MaxPipeline)
+	for try := 0; t.fence == nil; try++ {
+		found, err := g.place(ctx, e, t.next, like)
 		if err != nil {
 			return err
 		}
-		err = g.create(ctx, SegmentName(e, t.next), body)
-		if err == nil {
-			t.fence = &r
+		if t.fence = found; found != nil {
 			return nil
 		}
-		if !errors.Is(err, blob.ErrExists) {
-			return err
+		if t.next++; try < patientTries {
+			continue
 		}
-		at, err := g.slot(ctx, e, t.next)
-		switch {
-		case err != nil:
+		if !ahead {
+			at := like
+			at.Ahead = true
+			if found, err = g.place(ctx, e, t.next+distance, at); err != nil {
+				return err
+			}
+			ahead, distance = found != nil, min(4*distance, maxAhead)
+		}
+		if *t, err = g.tail(ctx, e); err == nil {
+			err = t.lost
+		}
+		if err != nil {
 			return err
-		case at.fence != nil:
-			t.fence = at.fence
-		case at.segment != nil:
-			t.next++
 		}
 	}
 	return nil
+}
+
+const (
+	// patientTries: a writer that is gone had at most this many slots written unseen.
+	patientTries = 3
+	// maxAhead bounds the distance of a fence put ahead: some seconds of a fast writer.
+	maxAhead = 64 * MaxPipeline
+)
+
+// place creates a fence at a slot, or returns the one that is there; nil if the slot has
+// a segment.
+func (g *region) place(ctx context.Context, e Epoch, s Slot, like fenceRecord) (*fenceRecord, error) {
+	like.Epoch, like.Slot = e, s
+	body, err := encodeControl(magicFence, like)
+	if err != nil {
+		return nil, err
+	}
+	err = g.create(ctx, SegmentName(e, s), body)
+	if err == nil {
+		return &like, nil
+	}
+	if !errors.Is(err, blob.ErrExists) {
+		return nil, err
+	}
+	at, err := g.slot(ctx, e, s)
+	return at.fence, err
 }
 
 // position is the end of the log at a slot of an epoch: that of the segment before it.

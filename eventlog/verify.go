@@ -1,0 +1,252 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// VerifyReport is what Verify found.
+type VerifyReport struct {
+	Stream       ID            `json:"stream"`
+	Epochs       int           `json:"epochs"`
+	Segments     int           `json:"segments"` // whole, without orphans
+	Transactions uint64        `json:"transactions"`
+	Bytes        int64         `json:"bytes"`
+	End          Position      `json:"end"`    // of what is whole from the beginning
+	Damage       []Damage      `json:"damage"` // empty: the log is whole
+	Orphans      []SegmentInfo `json:"orphans"`
+	// Intact are the maximal runs of transactions that the store proves: from a snapshot
+	// in a run (or just before it) every later point of the run can be restored.
+	Intact []SeqRange `json:"intact"`
+}
+
+// SeqRange is inclusive on both sides; empty when First > Last.
+type SeqRange struct {
+	First Seq `json:"first"`
+	Last  Seq `json:"last"`
+}
+
+// LastSeq stands for an end that cannot be known: the last segment of a log is damaged.
+const LastSeq Seq = 9_999_999_999_999_999
+
+// Damage is one object that is wrong or missing.
+type Damage struct {
+	Object string `json:"object"`
+	// Lost are the transactions that the object held; where several in a row are damaged
+	// beyond reading, those that they held together. Empty: none.
+	Lost   SeqRange `json:"lost"`
+	Detail string   `json:"detail"`
+	// Err wraps ErrCorrupt, ErrTruncated, ErrNewerVersion, ErrGap or ErrDiverged.
+	Err error `json:"-"`
+}
+
+// Verify reads every object of the log and names everything that is wrong. It repairs
+// nothing. The error is for a store that cannot be read; damage is in the report. That
+// the newest segments of an open epoch are missing cannot be seen from one store alone:
+// compare End with the other store's, or with a position that a snapshot has.
+func (l *Log) Verify(ctx context.Context) (*VerifyReport, error) {
+	v := &verifier{objects: l.objects, report: &VerifyReport{}}
+	if err := v.run(ctx); err != nil {
+		return nil, fmt.Errorf("verify the log: %w", err)
+	}
+	return v.report, nil
+}
+
+type verifier struct {
+	objects objects
+	report  *VerifyReport
+
+	at      Position // of the last whole segment, or what an epoch's record says
+	chained bool     // what follows must follow at
+	open    bool     // the last of report.Intact goes on
+	whole   bool     // nothing was wrong so far
+	from    Seq      // the first transaction that the pending damage may have held
+	pending []int    // damage of segments whose transactions are not known yet
+}
+
+func (v *verifier) run(ctx context.Context) error {
+	v.chained, v.whole, v.from = true, true, 1
+	if err := v.names(ctx); err != nil {
+		return err
+	}
+	last, err := v.lastEpoch(ctx)
+	if err != nil || last == 0 {
+		return err
+	}
+	this, err := v.record(ctx, 1)
+	for e := Epoch(1); err == nil && e <= last; e++ {
+		var next *epochRecord
+		if e < last {
+			next, err = v.record(ctx, e+1)
+		}
+		if err == nil {
+			err = v.epoch(ctx, e, this, next, e == last)
+		}
+		this = next
+	}
+	v.settle(LastSeq)
+	v.report.Intact = slices.DeleteFunc(v.report.Intact, func(r SeqRange) bool { return r.First > r.Last })
+	return err
+}
+
+// names finds objects that do not belong here, and the store's identity.
+func (v *verifier) names(ctx context.Context) error {
+	any := false
+	for _, prefix := range []string{epochPrefix, logPrefix} {
+		for info, err := range v.objects.store.List(ctx, prefix, "") {
+			if err != nil {
+				return err
+			}
+			if any = true; !belongs(info.Name) {
+				v.damage(info.Name, fmt.Errorf("%w: not an object of the log", ErrCorrupt))
+			}
+		}
+	}
+	b, err := v.objects.get(ctx, storeName)
+	if err != nil || b == nil && !any {
+		return err
+	}
+	err = ErrGap
+	if b != nil {
+		err = decodeControl(b, magicStore, &storeRecord{})
+	}
+	if err != nil {
+		v.damage(storeName, err)
+	}
+	return nil
+}
+
+func belongs(name string) bool {
+	if rest, ok := strings.CutPrefix(name, epochPrefix); ok {
+		e, err := ParseEpoch(rest)
+		return err == nil && e > 0
+	}
+	epoch, slot, ok := strings.Cut(strings.TrimPrefix(name, logPrefix), "/")
+	e, err := ParseEpoch(epoch)
+	_, serr := ParseSlot(slot)
+	return ok && err == nil && serr == nil && e > 0
+}
+
+// lastEpoch is the last that has a record or a segment.
+func (v *verifier) lastEpoch(ctx context.Context) (last Epoch, err error) {
+	epochs, err := v.objects.epochs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if v.report.Epochs = len(epochs); len(epochs) > 0 {
+		last = epochs[len(epochs)-1]
+	}
+	for {
+		stray, err := v.objects.list(ctx, logPrefix, SegmentName(last, maxSlot), 1)
+		if err != nil || len(stray) == 0 {
+			return last, err
+		}
+		name, _, _ := strings.Cut(stray[0], "/")
+		e, perr := ParseEpoch(name)
+		if perr != nil {
+			return last, nil // named already
+		}
+		last = e
+	}
+}
+
+// record reads an epoch's record; nil if it is damaged or missing.
+func (v *verifier) record(ctx context.Context, e Epoch) (*epochRecord, error) {
+	r, b, err := v.objects.epoch(ctx, e)
+	var damage *ObjectError
+	if errors.As(err, &damage) {
+		err, r = nil, nil
+		v.damage(EpochName(e), damage.Err)
+	} else if err == nil && r == nil {
+		v.damage(EpochName(e), ErrGap)
+	}
+	if r == nil || err != nil {
+		return nil, err
+	}
+	v.report.Bytes += int64(len(b))
+	if v.report.Stream == (ID{}) {
+		v.report.Stream = r.Stream
+	}
+	if r.Stream != v.report.Stream {
+		v.damage(EpochName(e), fmt.Errorf("%w: stream %s within stream %s", ErrOtherStream, r.Stream, v.report.Stream))
+		return nil, nil
+	}
+	return r, nil
+}
+
+// damage names an object that is wrong and held no transactions.
+func (v *verifier) damage(object string, err error) {
+	v.report.Damage = append(v.report.Damage, Damage{
+		Object: object, Lost: SeqRange{First: 1}, Detail: err.Error(), Err: &ObjectError{object, err},
+	})
+}
+
+// lose names a segment that is wrong: what it held is known from its header, or will be
+// known by the next segment that is whole.
+func (v *verifier) lose(object string, h *header, err error) {
+	v.damage(object, err)
+	if h != nil {
+		v.settle(h.first - 1)
+		v.report.Damage[len(v.report.Damage)-1].Lost = SeqRange{h.first, h.last}
+		v.from = h.last + 1
+	} else {
+		v.pending = append(v.pending, len(v.report.Damage)-1)
+	}
+	v.broken()
+}
+
+// broken ends a run: what comes next has nothing to follow.
+func (v *verifier) broken() { v.open, v.chained, v.whole = false, false, false }
+
+// settle tells the pending damage what it has lost.
+func (v *verifier) settle(last Seq) {
+	for _, i := range v.pending {
+		v.report.Damage[i].Lost = SeqRange{v.from, last}
+	}
+	v.pending = nil
+}
+
+// keep takes a whole segment into the log.
+func (v *verifier) keep(s *Segment) {
+	i := s.info
+	v.settle(i.First - 1)
+	if !v.open {
+		v.open = true
+		v.report.Intact = append(v.report.Intact, SeqRange{i.First, i.Last})
+	}
+	v.report.Intact[len(v.report.Intact)-1].Last = i.Last
+	v.report.Segments++
+	v.report.Transactions += i.Transactions()
+	v.at, v.chained, v.from = i.End(), true, i.Last+1
+	if v.whole {
+		v.report.End = v.at
+	}
+}
+
+// epoch verifies the objects of one epoch. this and next are nil if their records are
+// damaged, next also for the last epoch.
+func (v *verifier) epoch(ctx context.Context, e Epoch, this, next *epochRecord, last bool) error {
+	switch {
+	case this == nil:
+		v.open, v.whole = false, false
+	case v.chained && !v.at.same(this.End):
+		v.damage(EpochName(e), fmt.Errorf("%w: says the log before it ends at %v, it ends at %v", ErrDiverged, this.End, v.at))
+		v.broken()
+	case !v.chained:
+		v.settle(this.End.Seq)
+		v.at, v.chained, v.from = this.End, true, this.End.Seq+1
+	}
+	w := &epochVerifier{verifier: v, epoch: e, this: this, last: last, end: maxSlot}
+	if next != nil {
+		w.end = (&epochRecord{Epoch: e}).slots(next)
+	} else if !last {
+		var err error
+		if w.digest, err = (&Log{v.objects}).endBefore(ctx, e+1); err != nil {
+			return err
+		}
+	}
+	return w.run(ctx)
+}

@@ -1,0 +1,213 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// epochVerifier verifies what one epoch has in a store.
+type epochVerifier struct {
+	*verifier
+	epoch  Epoch
+	this   *epochRecord // nil: damaged
+	last   bool         // no later epoch has begun
+	end    Slot         // the log has the slots below; maxSlot: not known yet
+	digest Digest       // of the epoch's last segment, if that is how its end is known
+
+	want   Slot // the next slot
+	fenced bool // a fence was seen where the epoch ends, behind segments set aside
+	behind Slot // where that fence is expected
+}
+
+// found is what was read at one slot.
+type found struct {
+	slot   Slot
+	at     atSlot
+	header *header // of a damaged segment, if that much can be read
+	damage error
+	fence  bool // a fence, if damaged one that can still be told from a segment
+}
+
+func (w *epochVerifier) run(ctx context.Context) error {
+	var listErr error
+	for f, err := range prefetch(ctx, w.slots(ctx, &listErr), w.fetch) {
+		if err != nil {
+			return err
+		}
+		if err := w.missing(ctx, f.slot); err != nil {
+			return err
+		}
+		w.visit(f)
+		w.want = f.slot + 1
+	}
+	if listErr != nil {
+		return listErr
+	}
+	if w.end == maxSlot {
+		return nil
+	}
+	if err := w.missing(ctx, w.end); err != nil {
+		return err
+	}
+	if !w.fenced && !w.last {
+		w.damage(SegmentName(w.epoch, max(w.behind, w.end)), fmt.Errorf("%w: the fence that ended the epoch", ErrGap))
+	}
+	return nil
+}
+
+// slots lists what is in the store, name by name.
+func (w *epochVerifier) slots(ctx context.Context, failed *error) iter.Seq[Slot] {
+	prefix := logPrefix + w.epoch.String() + "/"
+	return func(yield func(Slot) bool) {
+		for info, err := range w.objects.store.List(ctx, prefix, "") {
+			if *failed = err; err != nil {
+				return
+			}
+			s, err := ParseSlot(strings.TrimPrefix(info.Name, prefix))
+			if err == nil && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+func (w *epochVerifier) fetch(ctx context.Context, s Slot) (found, error) {
+	f := found{slot: s}
+	var damage *ObjectError
+	var err error
+	if f.at, err = w.objects.slot(ctx, w.epoch, s); errors.As(err, &damage) {
+		f.damage = damage.Err
+		b, err := w.objects.ranged(ctx, SegmentName(w.epoch, s), 0, headerLen)
+		if magic, _, perr := parsePreamble(b); perr == nil && magic == magicFence {
+			f.fence = true
+		} else if h, herr := parseHeader(b); herr == nil && h.epoch == w.epoch && h.slot == s {
+			f.header = h
+		}
+		return f, err
+	}
+	if err != nil {
+		return f, err
+	}
+	switch f.fence = f.at.fence != nil; {
+	case f.at.empty():
+		f.damage = ErrGap // gone since it was listed
+	case f.at.segment != nil:
+		f.header = f.at.segment.header
+		if f.damage = f.at.segment.check(); f.damage != nil {
+			f.at.segment = nil
+		}
+	}
+	return f, nil
+}
+
+// check reads every record.
+func (s *Segment) check() error {
+	for _, err := range s.Events() {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing deals with slots that should be there before s.
+func (w *epochVerifier) missing(ctx context.Context, s Slot) error {
+	for w.want < min(s, w.end) {
+		if w.ended() {
+			return nil
+		}
+		if w.last {
+			behind, err := w.objects.slotsFrom(ctx, w.epoch, w.want+1, MaxPipeline)
+			if err != nil {
+				return err
+			}
+			lost, err := w.objects.checkHole(ctx, w.epoch, w.want, behind)
+			if err != nil {
+				return err
+			}
+			if lost == nil {
+				w.end, w.behind = w.want, w.want
+				return nil
+			}
+		}
+		err := ErrGap
+		if upTo := min(s, w.end) - 1; upTo > w.want {
+			err = fmt.Errorf("%w: this and all up to %s", ErrGap, SegmentName(w.epoch, upTo))
+		}
+		w.lose(SegmentName(w.epoch, w.want), nil, err)
+		w.want = min(s, w.end)
+	}
+	return nil
+}
+
+// ended settles where the epoch ends if that is known by digest alone.
+func (w *epochVerifier) ended() bool {
+	if w.end == maxSlot && w.digest != (Digest{}) && w.chained && w.at.Digest == w.digest {
+		w.end = w.want
+	}
+	return w.want >= w.end
+}
+
+func (w *epochVerifier) visit(f found) {
+	name := SegmentName(w.epoch, f.slot)
+	w.report.Bytes += int64(len(f.at.bytes))
+	w.want = f.slot
+	if w.ended() {
+		w.beyond(name, f)
+		return
+	}
+	switch {
+	case f.fence && w.end == maxSlot:
+		w.end = f.slot
+		w.beyond(name, f)
+	case f.fence:
+		w.lose(name, nil, fmt.Errorf("%w: a fence where the log has a segment", ErrDiverged))
+	case f.damage != nil:
+		w.lose(name, f.header, f.damage)
+	default:
+		w.segment(name, f.at.segment)
+	}
+}
+
+// segment takes a whole segment if it follows the one before.
+func (w *epochVerifier) segment(name string, s *Segment) {
+	r := w.this
+	if r == nil {
+		r = &epochRecord{Stream: s.header.stream, Writer: s.header.writer, Epoch: w.epoch}
+	}
+	c := chain{at: w.at}
+	if !w.chained { // nothing to follow: take it as a beginning
+		c.at = Position{Seq: s.info.First - 1, Digest: s.info.Prev}
+	}
+	var damage *ObjectError
+	if err := c.step(s.header, r); errors.As(err, &damage) {
+		w.lose(name, s.header, damage.Err)
+		return
+	}
+	w.keep(s)
+}
+
+// beyond deals with what is behind the log's end in this epoch: segments set aside, and
+// the fence that comes after those that were there before it.
+func (w *epochVerifier) beyond(name string, f found) {
+	if w.behind < w.end {
+		w.behind = w.end
+	}
+	switch {
+	case f.damage != nil:
+		w.damage(name, f.damage)
+	case f.at.segment != nil:
+		w.report.Orphans = append(w.report.Orphans, f.at.segment.info)
+	}
+	if f.slot != w.behind || w.fenced {
+		return
+	}
+	if f.fence || f.header == nil { // beyond recognition: it may be the fence
+		w.fenced = true
+	} else {
+		w.behind++
+	}
+}
