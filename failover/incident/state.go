@@ -111,7 +111,7 @@ func (s State) Phase() string {
 		return "planned"
 	case s.InOutage() && !s.Assessed.IsZero():
 		return "assessed"
-	case s.InOutage(), s.Assessed.IsZero():
+	case s.InOutage(), s.Assessed.IsZero() && s.Recovered.IsZero() && s.Investigated.IsZero():
 		return "reported"
 	case s.Investigated.IsZero():
 		return "to be investigated"

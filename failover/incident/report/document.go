@@ -65,6 +65,17 @@ func stopwatch(d time.Duration) string {
 	return fmt.Sprintf("%s%d h %02d m %02d s", sign, s/3600, s/60%60, s%60)
 }
 
+// longer is for terms of days, where seconds only distract: 9 d 04 h.
+func longer(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "minus " + longer(-d)
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d d %02d h", d/(24*time.Hour), d/time.Hour%24)
+	}
+	return stopwatch(d)
+}
+
 func seconds(s int64) string { return stopwatch(time.Duration(s) * time.Second) }
 
 func dash(s string) string {
@@ -82,7 +93,7 @@ func clockTable(clocks []incident.Clock) *table {
 		if !ok {
 			sign = "✗ "
 		}
-		t.add(c.What, c.Of, c.Who, utc(c.Due), stopwatch(c.Used), stopwatch(c.Left()), sign+string(c.Status))
+		t.add(c.What, c.Of, c.Who, utc(c.Due), longer(c.Used), longer(c.Left()), sign+string(c.Status))
 	}
 	return t
 }
