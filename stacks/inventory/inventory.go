@@ -1,177 +1,25 @@
 // Package inventory lists what a stack would consist of, without an engine, a provider
-// or a cloud: it runs the program against a recording monitor. The golden files, the
-// diagram and the tests are made from it.
-//
-// Values that only Azure knows are stood in for by names in angle brackets, so the same
-// program always gives the same inventory.
+// or a cloud (see package record). The golden files, the diagram, the table of costs and
+// the policy rules' tests are made from it.
 package inventory
 
 import (
-	"encoding/base64"
-	"fmt"
-	"slices"
-	"strings"
-	"sync"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
+	"lifeboat/infra/record"
 	"lifeboat/stacks/program"
 	"lifeboat/stacks/settings"
 )
 
-// Resource is one registered resource.
-type Resource struct {
-	Type      string         `json:"type"`
-	Name      string         `json:"name"`
-	Parent    string         `json:"parent,omitempty"` // "type name" of the parent; empty for the stack
-	Protect   bool           `json:"protect,omitempty"`
-	DependsOn []string       `json:"dependsOn,omitempty"` // "type name", sorted
-	Inputs    map[string]any `json:"inputs,omitempty"`
-}
-
-// Key is what Parent and DependsOn say of a resource.
-func (r *Resource) Key() string { return r.Type + " " + r.Name }
-
-// Masked stands for every secret value.
-const Masked = "[secret]"
-
 // Of runs the program with the settings and returns its resources, sorted by key.
-func Of(s *settings.Settings, secrets map[string]string) ([]Resource, error) {
+// secrets are further keys of the project's namespace, taken as encrypted.
+func Of(s *settings.Settings, secrets map[string]string) ([]record.Resource, error) {
 	text, err := s.JSON()
 	if err != nil {
 		return nil, err
 	}
-	return run(s.StackName(), text, secrets)
-}
-
-// run runs the program with the raw text of the settings.
-func run(stack, text string, secrets map[string]string) ([]Resource, error) {
-	rec := &recorder{}
-	config := map[string]string{program.Namespace + ":" + program.SettingsKey: text}
-	var encrypted []string
+	stack := &record.Stack{Project: program.Namespace, Name: s.StackName(), Config: map[string]string{program.Namespace + ":" + program.SettingsKey: text}}
 	for key, value := range secrets {
-		config[program.Namespace+":"+key] = value
-		encrypted = append(encrypted, program.Namespace+":"+key)
+		stack.Config[program.Namespace+":"+key] = value
+		stack.Secrets = append(stack.Secrets, program.Namespace+":"+key)
 	}
-	err := pulumi.RunErr(program.Run, pulumi.WithMocks(program.Namespace, stack, rec), func(info *pulumi.RunInfo) {
-		info.Config, info.ConfigSecretKeys = config, encrypted
-	})
-	slices.SortFunc(rec.made, func(a, b Resource) int { return strings.Compare(a.Key(), b.Key()) })
-	return rec.made, err
-}
-
-// recorder is the monitor: it notes every registration and answers with what Azure
-// would have computed.
-type recorder struct {
-	mu   sync.Mutex
-	made []Resource
-}
-
-// Call answers the one invoke that the program makes.
-func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	if args.Token != "azure-native:containerservice:listManagedClusterUserCredentials" {
-		return nil, fmt.Errorf("inventory: no answer for %s", args.Token)
-	}
-	config := base64.StdEncoding.EncodeToString([]byte("<kubeconfig>"))
-	return resource.NewPropertyMapFromMap(map[string]any{
-		"kubeconfigs": []any{map[string]any{"name": "clusterUser", "value": config}},
-	}), nil
-}
-
-// NewResource notes a registration.
-func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	made := Resource{Type: args.TypeToken, Name: args.Name, Inputs: plain(args.Inputs)}
-	if rpc := args.RegisterRPC; rpc != nil {
-		made.Protect = rpc.GetProtect()
-		if parent := resource.URN(rpc.GetParent()); parent != "" && parent.Type() != resource.RootStackType {
-			made.Parent = key(parent)
-		}
-		for _, d := range rpc.GetDependencies() {
-			if k := key(resource.URN(d)); !slices.Contains(made.DependsOn, k) {
-				made.DependsOn = append(made.DependsOn, k)
-			}
-		}
-		slices.Sort(made.DependsOn)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.made = append(r.made, made)
-	return "<" + args.Name + ">", outputs(args), nil
-}
-
-func key(urn resource.URN) string { return string(urn.Type()) + " " + urn.Name() }
-
-// outputs are a resource's inputs and what else the program reads of it.
-func outputs(args pulumi.MockResourceArgs) resource.PropertyMap {
-	out := args.Inputs.Copy()
-	set := func(name string, value any) { out[resource.PropertyKey(name)] = resource.NewPropertyValue(value) }
-	for _, name := range []string{"resourceGroupName", "virtualNetworkName", "accountName", "serverName", "databaseName", "vaultName", "registryName", "resourceName", "zoneName", "privateZoneName", "privateEndpointName", "workspaceName"} {
-		if v, ok := args.Inputs[resource.PropertyKey(name)]; ok && !out.HasValue("name") && last(args.TypeToken, name) {
-			out["name"] = v
-		}
-	}
-	for name, value := range computed {
-		if strings.HasSuffix(args.TypeToken, ":"+name[:strings.IndexByte(name, '.')]) {
-			set(name[strings.IndexByte(name, '.')+1:], value)
-		}
-	}
-	return out
-}
-
-// owners says which input is the resource's own name.
-var owners = map[string]string{
-	"ResourceGroup": "resourceGroupName", "VirtualNetwork": "virtualNetworkName", "StorageAccount": "accountName",
-	"Server": "serverName", "Database": "databaseName", "Vault": "vaultName", "Registry": "registryName",
-	"UserAssignedIdentity": "resourceName", "ManagedCluster": "resourceName", "Zone": "zoneName", "PrivateZone": "privateZoneName",
-	"PrivateEndpoint": "privateEndpointName", "Workspace": "workspaceName",
-}
-
-func last(token, input string) bool {
-	return owners[token[strings.LastIndexByte(token, ':')+1:]] == input
-}
-
-// computed is what the program reads that is not an input.
-var computed = map[string]any{
-	"UserAssignedIdentity.clientId":    "<client>",
-	"UserAssignedIdentity.principalId": "<principal>",
-	"StorageAccount.primaryEndpoints":  map[string]any{"blob": "<blob>", "dfs": "", "file": "", "queue": "", "table": "", "web": ""},
-	"Server.fullyQualifiedDomainName":  "<server>",
-	"Key.keyUri":                       "<key>",
-	"Registry.loginServer":             "<registry>",
-	"ManagedCluster.oidcIssuerProfile": map[string]any{"enabled": true, "issuerURL": "<issuer>"},
-	"Zone.nameServers":                 []any{"<ns1>", "<ns2>"},
-}
-
-// plain turns property values into JSON's, secrets masked.
-func plain(m resource.PropertyMap) map[string]any {
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		out[string(k)] = plainValue(v)
-	}
-	return out
-}
-
-func plainValue(v resource.PropertyValue) any {
-	switch {
-	case v.IsSecret():
-		return Masked
-	case v.IsOutput():
-		if v.OutputValue().Secret {
-			return Masked
-		}
-		return plainValue(v.OutputValue().Element)
-	case v.IsObject():
-		return plain(v.ObjectValue())
-	case v.IsArray():
-		items := make([]any, len(v.ArrayValue()))
-		for i, item := range v.ArrayValue() {
-			items[i] = plainValue(item)
-		}
-		return items
-	case v.IsNull():
-		return nil
-	default:
-		return v.V
-	}
+	return record.Run(stack, program.Run)
 }

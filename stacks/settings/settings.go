@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -221,39 +220,27 @@ type FailoverRun struct {
 // ErrSettings marks settings that cannot be used; the error lists every reason.
 var ErrSettings = errors.New("bad settings")
 
-// Parse decodes and checks the JSON of the configuration key. Unknown keys, a second
-// value and every problem that Validate finds are refused with ErrSettings.
+// Parse decodes and checks the JSON of the configuration key. Unknown keys (also those
+// that differ from a known one by case), a second value and every problem that Validate
+// finds are refused with ErrSettings.
 func Parse(text string) (*Settings, error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	var s Settings
-	decodeErr := d.Decode(&s)
-	if decodeErr == nil {
-		if _, err := d.Token(); !errors.Is(err, io.EOF) {
-			decodeErr = errors.New("more than one value")
-		}
+	var loose any
+	if err := json.Unmarshal([]byte(text), &loose); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
-	if decodeErr != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSettings, unknownKeys(text, decodeErr))
+	var p azure.Problems
+	compareKeys(&p, "settings", loose, keysOf())
+	if err := p.Err(); err != nil {
+		return nil, fmt.Errorf("%w:\n%w", ErrSettings, err)
+	}
+	var s Settings
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
 	return &s, nil
-}
-
-// unknownKeys replaces the decoder's report of the first unknown key by one of all.
-func unknownKeys(text string, decodeErr error) error {
-	var loose any
-	if json.Unmarshal([]byte(text), &loose) != nil {
-		return decodeErr
-	}
-	var p azure.Problems
-	compareKeys(&p, "settings", loose, keysOf())
-	if err := p.Err(); err != nil {
-		return err
-	}
-	return decodeErr
 }
 
 // JSON is the canonical text of the settings: the value to give the configuration key.
