@@ -34,7 +34,19 @@ func functions() template.FuncMap {
 		"exposure": exposureChart, "window": windowChart, "restore": forecastChart,
 		"percent": func(share float64) string { return fmt.Sprintf("%.3f %%", share*100) },
 		"good":    func(s incident.Status) bool { return s == incident.Running || s == incident.Kept },
-		"left":    left, "limit": func() time.Duration { return incident.OutageLimit },
+		"figure": func(v *float64) string {
+			if v == nil {
+				return "unknown"
+			}
+			return fmt.Sprintf("%.1f", *v)
+		},
+		"count": func(v *uint64) string {
+			if v == nil {
+				return "unknown"
+			}
+			return fmt.Sprint(*v)
+		},
+		"left": left, "limit": func() time.Duration { return incident.OutageLimit },
 		"outage": func(v shown, id incident.ID) *incident.Clock {
 			for _, c := range v.Clocks[id] {
 				if c.What == "outage" {
