@@ -28,7 +28,7 @@ func declared(t *testing.T, role policies.Role) *policies.Stack {
 		Inputs     map[string]any
 	}
 	require.NoError(t, json.Unmarshal(b, &recorded))
-	s := &policies.Stack{Name: string(role), Role: role, Now: now, Settings: settings(t, role), Peer: settings(t, other(role)), Facts: facts(), Backend: "azblob://state?storage_account=stcarefulukwstatecf4c"}
+	s := &policies.Stack{Name: string(role), Role: role, Now: now, Settings: settings(t, role), Peer: settings(t, other(role)), Facts: facts(), Backend: "azblob://state?storage_account=stcarefulukwopscf4c"}
 	if role == policies.Failover {
 		s.Name += "-f1"
 	}
@@ -295,7 +295,7 @@ var mutations = map[string]mutation{
 	"state-container": {policies.DR, without(tContainer, "store-state")},
 	"tags":            {policies.DR, set(tVault, "vault", "tags.owner", nil)},
 	"protected":       {policies.DR, unprotect},
-	"locked":          {policies.DR, without("azure-native:authorization:ManagementLockByScope", "store")},
+	"database-locked": {policies.Primary, without("azure-native:authorization:ManagementLockByScope", "sql")},
 
 	"roles-filled": {policies.DR, people(func(f *policies.Facts) { f.People[1].Roles = []string{"deputy"} })},
 	"quorum-satisfiable": {policies.DR, people(func(f *policies.Facts) {

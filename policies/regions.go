@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -141,7 +142,7 @@ func stackRules() []Rule {
 			Why:      "State in the lost region is no state: the failover could not even list what it made.",
 			Fix:      "Log in to azblob://state?storage_account=… of the DR region's state account.",
 			Severity: Error, Clauses: []string{"policy 6", "policy 7"}, Roles: everywhere,
-			Pass: "azblob://state?storage_account=stcarefulukwstate1a2b", Fail: "file://~/.pulumi",
+			Pass: "azblob://state?storage_account=stcarefulukwops1a2b", Fail: "file://~/.pulumi",
 			Check: stateBackend,
 		},
 		{
@@ -174,12 +175,12 @@ func stackRules() []Rule {
 			Check: protected,
 		},
 		{
-			ID: "locked", Title: "What holds data carries a lock against deletion in Azure itself",
-			Why:      "The portal and the CLI do not ask Pulumi before they delete.",
-			Fix:      "Keep the CanNotDelete locks of infra/storage and infra/sql.",
-			Severity: Error, Clauses: []string{"policy 1"}, Roles: standing,
+			ID: "database-locked", Title: "The database's server carries a lock against deletion in Azure itself",
+			Why:      "The portal and the CLI do not ask Pulumi before they delete, and a server takes its databases with it.",
+			Fix:      "Keep the CanNotDelete lock of infra/sql.",
+			Severity: Error, Clauses: []string{"policy 1"}, Roles: []Role{Primary},
 			Pass: `level: "CanNotDelete"`, Fail: "no lock",
-			Check: each(managementLock, "level", is("CanNotDelete", "ReadOnly")),
+			Check: ifDatabase(each(managementLock, "level", is("CanNotDelete", "ReadOnly"))),
 		},
 	}
 }
@@ -195,7 +196,8 @@ func stateBackend(s *Stack) []Finding {
 	if !dr.Known() {
 		return unknown(nil, "regions.dr")
 	}
-	if !strings.Contains(s.Backend, dr.Code()+"state") {
+	// The state account's name ends in the region's code, its generation, "ops" and a salt.
+	if !regexp.MustCompile(dr.Code() + `[0-9]*ops[0-9a-f]{4}$`).MatchString(s.Backend) {
 		return fail(nil, "the state is kept in %s, which is not the state account of %s", s.Backend, dr)
 	}
 	return nil

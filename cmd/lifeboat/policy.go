@@ -38,7 +38,7 @@ func (a *app) policyCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check a preview, an export, or the stack as it would become",
 		Long: `Check the resources of a stack against every rule. The resources come from a file that
-'pulumi preview --json' or 'pulumi stack export' wrote (--preview, - for standard input), or from
+'pulumi preview --json --show-sames' or 'pulumi stack export' wrote (--preview, - for standard input), or from
 a preview that this command runs itself (--stack).`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.policyCheck(cmd, c) },

@@ -17,6 +17,8 @@ var (
 	ErrFormat = errors.New("not a Pulumi preview or stack export")
 	// ErrNewer: the bytes come from a newer Pulumi than this reader knows.
 	ErrNewer = errors.New("newer format")
+	// ErrPartial: the preview leaves out the resources that stay as they are.
+	ErrPartial = errors.New("the preview does not show the whole stack")
 	// ErrFailed: the preview itself ended with an error, so it is not the whole stack.
 	ErrFailed = errors.New("the preview failed")
 )
@@ -45,9 +47,9 @@ var unknowns = map[string]bool{
 
 type document struct {
 	// of a preview
-	Steps       []step       `json:"steps"`
-	Diagnostics []diagnostic `json:"diagnostics"`
-	Summary     *struct{}    `json:"changeSummary"`
+	Steps       []step         `json:"steps"`
+	Diagnostics []diagnostic   `json:"diagnostics"`
+	Summary     map[string]int `json:"changeSummary"`
 	// of an export
 	Version    int `json:"version"`
 	Deployment *struct {
@@ -120,10 +122,17 @@ func preview(doc document) (*policies.Stack, error) {
 	}
 	stack := new(policies.Stack)
 	replaced := make(map[string]bool)
+	same := 0
 	for _, s := range doc.Steps {
+		if s.Op == "same" {
+			same++
+		}
 		if strings.Contains(s.Op, "replace") {
 			replaced[s.URN] = true
 		}
+	}
+	if n := doc.Summary["same"]; same < n {
+		return nil, fmt.Errorf("%w: %d of %d unchanged resources are missing: run pulumi preview --json with --show-sames", ErrPartial, n-same, n)
 	}
 	for _, s := range doc.Steps {
 		if err := addStep(stack, s, replaced[s.URN]); err != nil {

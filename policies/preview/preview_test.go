@@ -99,6 +99,7 @@ func TestReadRefuses(t *testing.T) {
 		{"bad URN", strings.ReplaceAll(whole, account, "x"), preview.ErrFormat},
 		{"unknown step", previewOf(step("teleport", "newState")), preview.ErrNewer},
 		{"newer export", `{"version":99,"deployment":{"resources":[]}}`, preview.ErrNewer},
+		{"without what stays", strings.Replace(whole, `"changeSummary":{"create":1}`, `"changeSummary":{"create":1,"same":27}`, 1), preview.ErrPartial},
 		{"failed preview", `{"steps":[` + step("create", "newState") + `],"diagnostics":[{"severity":"error","message":"bad settings"}]}`, preview.ErrFailed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,10 +10,10 @@ import (
 	"lifeboat/policies"
 )
 
-// Run runs `pulumi preview --json` for a stack in the project's folder and reads what it
+// Run runs `pulumi preview --json --show-sames` for a stack in the project's folder and reads what it
 // prints. pulumi is the path of the command. It changes nothing in the cloud.
 func Run(ctx context.Context, pulumi, dir, stack string) (*policies.Stack, error) {
-	cmd := exec.CommandContext(ctx, pulumi, "preview", "--json", "--non-interactive", "--stack", stack)
+	cmd := exec.CommandContext(ctx, pulumi, "preview", "--json", "--show-sames", "--non-interactive", "--stack", stack)
 	cmd.Dir = dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

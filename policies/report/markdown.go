@@ -19,7 +19,7 @@ These rules guard every change of the stacks. They run in each pull request, in
 ` + "`pulumi preview`" + ` and ` + "`pulumi up`" + ` through the policy pack, and by hand:
 
 ` + "```" + `
-pulumi preview -s primary --json > primary.json
+pulumi preview -s primary --json --show-sames > primary.json
 lifeboat policy check --preview primary.json
 lifeboat policy explain store-immutable
 ` + "```" + `
