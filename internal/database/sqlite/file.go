@@ -121,9 +121,19 @@ func (f *file) close() error {
 	return errors.Join(errs...)
 }
 
-// watch interrupts what runs on c when ctx ends, until stop.
-func watch(ctx context.Context, c *capi.Conn) (stop func() bool) {
-	return context.AfterFunc(ctx, c.Interrupt)
+// watch interrupts what runs on c when ctx ends, until stop. After stop no interrupt is
+// on its way that could hit the next statement.
+func watch(ctx context.Context, c *capi.Conn) (stop func()) {
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		c.Interrupt()
+	})
+	return sync.OnceFunc(func() {
+		if !cancel() {
+			<-done
+		}
+	})
 }
 
 // retry runs step again while it fails because of a lock, for at most f.wait. SQLite's
