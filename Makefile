@@ -39,9 +39,10 @@ vet: ## go vet
 	$(GO) vet ./...
 
 .PHONY: lint
-lint: tools ## golangci-lint, staticcheck, and proof that the import rules bite
+lint: tools ## golangci-lint, staticcheck, actionlint, and proof that the import rules bite
 	$(BIN)/golangci-lint run ./...
 	$(BIN)/staticcheck ./...
+	$(BIN)/actionlint -shellcheck= -pyflakes=
 	scripts/depguard-bites.sh
 
 .PHONY: vulncheck
