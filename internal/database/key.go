@@ -60,13 +60,20 @@ func appendKeyValue(dst, row []byte) (key, rest []byte, err error) {
 	case TagDecimal:
 		dst, err = appendKeyDecimal(dst, v)
 	case TagUUID:
-		b := v.Bytes // SQL Server compares the groups of a uniqueidentifier from the last to the first
-		dst = append(append(append(append(append(dst, b[10:16]...), b[8:10]...), b[6:8]...), b[4:6]...), b[:4]...)
+		for _, i := range uuidOrder {
+			dst = append(dst, v.Bytes[i])
+		}
 	default:
 		dst = appendEscaped(dst, v.Bytes)
 	}
 	return dst, rest, err
 }
+
+// uuidOrder lists the bytes of a uniqueidentifier as it is written in the order in which
+// SQL Server compares them: the groups from the last to the first, the first three of
+// them from their last byte, because the server keeps these little-endian. It is what
+// SqlGuid in .NET does with indexes 10-15, 8, 9, 6, 7, 4, 5, 0-3 into its own layout.
+var uuidOrder = [16]byte{10, 11, 12, 13, 14, 15, 8, 9, 7, 6, 5, 4, 3, 2, 1, 0}
 
 func appendOrdered(dst []byte, v int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(v)^1<<63)

@@ -3,8 +3,10 @@ package database_test
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,7 +85,7 @@ func compare(a, b database.Value) (order int, ok bool) {
 	case database.TagDecimal:
 		return number(a.Bytes).Cmp(number(b.Bytes)), a.Aux == b.Aux
 	case database.TagUUID:
-		return bytes.Compare(serverOrder(a.Bytes), serverOrder(b.Bytes)), true
+		return 0, false // see TestUUIDKeysSortAsSQLServerDoes
 	case database.TagText, database.TagBytes, database.TagXML:
 		return bytes.Compare(a.Bytes, b.Bytes), true
 	}
@@ -98,15 +100,36 @@ func number(twosComplement []byte) *big.Int {
 	return x
 }
 
-// serverOrder has the bytes of a uniqueidentifier in the order in which SQL Server looks
-// at them, which stores the first three groups little-endian and compares from the end:
-// https://learn.microsoft.com/sql/t-sql/data-types/uniqueidentifier-transact-sql
-func serverOrder(id []byte) []byte {
-	var out []byte
-	for _, i := range []int{10, 11, 12, 13, 14, 15, 8, 9, 6, 7, 4, 5, 0, 1, 2, 3} {
-		out = append(out, id[i])
+// TestUUIDKeysSortAsSQLServerDoes: each value is greater than the one before to SQL
+// Server, which says which byte weighs how much.
+func TestUUIDKeysSortAsSQLServerDoes(t *testing.T) {
+	t.Parallel()
+	var last []byte
+	for _, text := range []string{
+		"00000000-0000-0000-0000-000000000000",
+		"01000000-0000-0000-0000-000000000000",
+		"00010000-0000-0000-0000-000000000000",
+		"00000100-0000-0000-0000-000000000000",
+		"00000001-0000-0000-0000-000000000000",
+		"00000000-0100-0000-0000-000000000000",
+		"00000000-0001-0000-0000-000000000000",
+		"00000000-0000-0100-0000-000000000000",
+		"00000000-0000-0001-0000-000000000000",
+		"00000000-0000-0000-0001-000000000000",
+		"00000000-0000-0000-0100-000000000000",
+		"00000000-0000-0000-0000-000000000001",
+		"00000000-0000-0000-0000-000000000100",
+		"00000000-0000-0000-0000-000000010000",
+		"00000000-0000-0000-0000-000001000000",
+		"00000000-0000-0000-0000-000100000000",
+		"00000000-0000-0000-0000-010000000000",
+	} {
+		b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+		require.NoError(t, err)
+		key := keyOf(t, [][]byte{database.AppendUUID(nil, [16]byte(b))})
+		require.Negative(t, bytes.Compare(last, key), text)
+		last = key
 	}
-	return out
 }
 
 func TestMalformedRowsHaveNoKey(t *testing.T) {
