@@ -274,8 +274,8 @@ func (t Target) within(info eventlog.SegmentInfo) bool {
 	}
 }
 
-// startTime is from when on the snapshot's state is known to have been the database's.
-func startTime(s Snapshot) time.Time {
+// StartTime is from when on the snapshot's state is known to have been the database's.
+func StartTime(s Snapshot) time.Time {
 	if s.Position.Time.IsZero() {
 		return s.Created
 	}

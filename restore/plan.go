@@ -82,7 +82,7 @@ func (p *Plan) id() string {
 func (inv *Inventory) tips(target Target) []Snapshot {
 	var tips []Snapshot
 	for _, s := range slices.Backward(inv.Snapshots) {
-		if target.kind == atSeq && s.Position.Seq > target.seq || target.kind == atTime && startTime(s).After(target.time) {
+		if target.kind == atSeq && s.Position.Seq > target.seq || target.kind == atTime && StartTime(s).After(target.time) {
 			continue
 		}
 		if _, ok := inv.chain(s); ok {

@@ -31,7 +31,7 @@ func Prepare(ctx context.Context, store blob.Store, target Target) (*Plan, *Inve
 		if err != nil {
 			return nil, s.inv, err
 		}
-		whole, err := s.check(ctx, plan)
+		whole, err := s.check(ctx, plan.Snapshots)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -41,23 +41,39 @@ func Prepare(ctx context.Context, store blob.Store, target Target) (*Plan, *Inve
 	}
 }
 
-// check looks for every object of the plan's snapshots in the store, by name and size,
-// and marks the snapshots that lack one as unusable.
-func (s *surveyor) check(ctx context.Context, plan *Plan) (whole bool, err error) {
+// MarkMissing looks for every object of the inventory's snapshots in the store, by name
+// and size, and marks the snapshots that lack one as unusable. Contents are not read:
+// that is what snapshot.Verify is for.
+func MarkMissing(ctx context.Context, store blob.Store, inv *Inventory) error {
+	codec, err := NewCodec(1)
+	if err != nil {
+		return err
+	}
+	s := &surveyor{codec: codec, store: store, inv: inv}
+	_, err = s.check(ctx, inv.Snapshots)
+	return err
+}
+
+// check tells whether nothing is missing of the snapshots, and marks those that lack
+// something.
+func (s *surveyor) check(ctx context.Context, snapshots []Snapshot) (whole bool, err error) {
+	whole = true
 	needed := make(map[eventlog.Digest]int64)
-	owner := make(map[eventlog.Digest]Snapshot)
-	for _, snapshot := range plan.Snapshots {
+	owners := make(map[eventlog.Digest][]Snapshot)
+	for _, snapshot := range snapshots {
 		refs, err := s.codec.Objects(ctx, s.store, snapshot.Manifest)
 		var damage *DamageError
 		if errors.As(err, &damage) {
 			s.unusable(snapshot, damage.Object, err.Error())
-			return false, nil
+			whole = false
+			continue
 		}
 		if err != nil {
 			return false, err
 		}
 		for _, ref := range refs {
-			needed[ref.Digest], owner[ref.Digest] = ref.Size, snapshot
+			needed[ref.Digest] = ref.Size
+			owners[ref.Digest] = append(owners[ref.Digest], snapshot)
 		}
 	}
 	for info, err := range s.store.List(ctx, ChunkPrefix, "") {
@@ -69,9 +85,11 @@ func (s *surveyor) check(ctx context.Context, plan *Plan) (whole bool, err error
 		}
 	}
 	for d := range needed {
-		s.unusable(owner[d], ChunkName(d), "missing, or of another size")
+		for _, owner := range owners[d] {
+			s.unusable(owner, ChunkName(d), "missing, or of another size")
+		}
 	}
-	return len(needed) == 0, nil
+	return whole && len(needed) == 0, nil
 }
 
 func (s *surveyor) unusable(snapshot Snapshot, object, detail string) {

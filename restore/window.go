@@ -18,10 +18,7 @@ type Range struct {
 func (inv *Inventory) Window() []Range {
 	var ranges []Range
 	for _, tip := range inv.Snapshots { // in order of their Seq
-		if _, ok := inv.chain(tip); !ok {
-			continue
-		}
-		if run, ok := inv.after(tip.Position); !ok || run.off {
+		if !inv.OnLog(tip) {
 			continue
 		}
 		r, _ := inv.reach(tip, AtSeq(math.MaxUint64))
@@ -35,6 +32,14 @@ func (inv *Inventory) Window() []Range {
 		ranges = append(ranges, Range{From: from, To: r.point})
 	}
 	return ranges
+}
+
+// OnLog tells whether a snapshot is whole, down to its base, and on the log that the
+// store holds. One that is not proves no point.
+func (inv *Inventory) OnLog(s Snapshot) bool {
+	_, whole := inv.chain(s)
+	run, read := inv.after(s.Position)
+	return whole && read && !run.off
 }
 
 // Contains tells whether the Seq is a restore point.

@@ -27,7 +27,8 @@ type writer struct {
 	stages  sync.WaitGroup
 	encode  chan *chunkJob
 	upload  chan object
-	buffers chan []byte // to use again
+	buffers chan []byte // of payloads, to use again
+	bodies  chan []byte // of objects, likewise
 
 	mu     sync.Mutex
 	stored Stored
@@ -54,7 +55,10 @@ type object struct {
 }
 
 func newWriter(ctx context.Context, cfg Config, codec *restore.Codec, known []map[eventlog.Digest]bool) *writer {
-	w := &writer{cfg: cfg, codec: codec, known: known, encode: make(chan *chunkJob), upload: make(chan object), buffers: make(chan []byte, 2*encoders())}
+	w := &writer{
+		cfg: cfg, codec: codec, known: known, encode: make(chan *chunkJob), upload: make(chan object),
+		buffers: make(chan []byte, 2*encoders()), bodies: make(chan []byte, uploads),
+	}
 	w.group, w.ctx = errgroup.WithContext(ctx)
 	w.stages.Add(encoders())
 	for range encoders() {
@@ -105,14 +109,11 @@ func (w *writer) encodeChunk(job *chunkJob) error {
 			return err
 		}
 	}
-	body, ref, err := w.codec.Encode(nil, b.kind, job.entries, job.payload)
+	body, ref, err := w.codec.Encode(reuse(w.bodies, len(job.payload)/2), b.kind, job.entries, job.payload)
 	if err != nil {
 		return fmt.Errorf("table %s: %w", b.table.Name, err)
 	}
-	select {
-	case w.buffers <- job.payload[:0]:
-	default:
-	}
+	giveBack(w.buffers, job.payload)
 	b.done(job.index, ref, state)
 	return w.put(object{ref, body})
 }
@@ -140,15 +141,25 @@ func (w *writer) put(o object) error {
 	}
 }
 
-// buffer returns memory for a chunk.
-func (w *writer) buffer() []byte {
+// reuse returns empty memory, of that size if it must be new.
+func reuse(free <-chan []byte, size int) []byte {
 	select {
-	case b := <-w.buffers:
+	case b := <-free:
 		return b
 	default:
-		return make([]byte, 0, w.cfg.Cut.Min+w.cfg.Cut.Spread)
+		return make([]byte, 0, size)
 	}
 }
+
+func giveBack(free chan<- []byte, b []byte) {
+	select {
+	case free <- b[:0]:
+	default:
+	}
+}
+
+// buffer returns memory for a chunk.
+func (w *writer) buffer() []byte { return reuse(w.buffers, w.cfg.Cut.Min+w.cfg.Cut.Spread) }
 
 // store creates the object in every store that is not known to hold it.
 func (w *writer) store(o object) error {
@@ -164,7 +175,9 @@ func (w *writer) store(o object) error {
 		w.stored.NewBytes += int64(len(o.body))
 	}
 	w.mu.Unlock()
-	return create(w.ctx, w.cfg.Stores, missing, o.ref.Name(), o.body)
+	err := create(w.ctx, w.cfg.Stores, missing, o.ref.Name(), o.body)
+	giveBack(w.bodies, o.body)
+	return err
 }
 
 // count notes an object that the snapshot consists of.

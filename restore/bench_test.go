@@ -1,0 +1,227 @@
+package restore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // the application's own driver
+
+	"lifeboat/eventlog"
+	"lifeboat/internal/blob"
+	"lifeboat/internal/blob/dir"
+	"lifeboat/internal/database"
+	"lifeboat/internal/database/sqlite"
+	"lifeboat/restore"
+	"lifeboat/restore/snapshot"
+)
+
+// bench is a protected SQLite database with a log and two stores in folders.
+type bench struct {
+	path   string
+	source *sqlite.DB
+	stores []blob.Store
+	writer *eventlog.Writer
+	at     eventlog.Position
+}
+
+const benchTable = `CREATE TABLE note (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, ward_id INTEGER NOT NULL, patient TEXT NOT NULL,
+	body TEXT, score REAL, at TEXT NOT NULL)`
+
+func newBench(b *testing.B, rows int) *bench {
+	b.Helper()
+	ctx := b.Context()
+	folder := b.TempDir()
+	s := &bench{path: filepath.Join(folder, "source.sqlite")}
+	fillSource(b, s.path, rows)
+	var err error
+	s.source, err = sqlite.Open(ctx, s.path, sqlite.Options{})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.source.Close()) })
+	schema, err := s.source.Install(ctx)
+	require.NoError(b, err)
+	for _, name := range []string{"local", "mirror"} {
+		require.NoError(b, os.Mkdir(filepath.Join(folder, name), 0o700))
+		store, err := dir.Open(filepath.Join(folder, name))
+		require.NoError(b, err)
+		s.stores = append(s.stores, store)
+	}
+	s.writer, err = eventlog.OpenWriter(ctx, eventlog.WriterConfig{Local: s.stores[0], Mirror: s.stores[1], Reason: "benchmark"})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.writer.Close(context.WithoutCancel(ctx))) })
+	_, err = s.writer.Append(ctx, eventlog.Batch{Schema: schema})
+	require.NoError(b, err)
+	s.at, err = s.writer.Flush(ctx)
+	require.NoError(b, err)
+	return s
+}
+
+// fillSource makes rows of about a hundred bytes, of which a third is the same everywhere.
+func fillSource(b *testing.B, path string, rows int) {
+	b.Helper()
+	db, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)")
+	require.NoError(b, err)
+	defer db.Close()
+	_, err = db.Exec(benchTable)
+	require.NoError(b, err)
+	_, err = db.Exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d)
+		INSERT INTO note SELECT i, i*7%%431, printf('NHS %%010d', i*7919%%9999999967), 'handed over at '||(i%%24)||' h: '||hex(randomblob(12)),
+		i*0.25, printf('2026-%%02d-%%02dT%%02d:%%02d:00Z', i%%12+1, i%%28+1, i%%24, i%%60) FROM n`, rows))
+	require.NoError(b, err)
+}
+
+func (s *bench) view(b *testing.B) database.View {
+	view, err := s.source.View(b.Context())
+	require.NoError(b, err)
+	return view
+}
+
+// bareScan reads every row and does nothing with it.
+func bareScan(b *testing.B, view database.View) (rows int64, bytes int64) {
+	for i := range view.Schema().Tables {
+		for row, err := range view.Rows(b.Context(), &view.Schema().Tables[i]) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			rows, bytes = rows+1, bytes+int64(len(row))
+		}
+	}
+	return rows, bytes
+}
+
+// cpu is the processor time of this process so far, in seconds: what a step costs on a
+// machine that others use too.
+func cpu() float64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+func since(t time.Time) float64 { return time.Since(t).Seconds() }
+
+// BenchmarkBase takes a base of two million rows beside a bare scan of the same rows.
+func BenchmarkBase(b *testing.B) {
+	s := newBench(b, 2_000_000)
+	for b.Loop() {
+		view := s.view(b)
+		bareScan(b, view) // warm
+		start, used := time.Now(), cpu()
+		rows, bytes := bareScan(b, view)
+		bare, bareCPU := since(start), cpu()-used
+		start, used = time.Now(), cpu()
+		report, err := snapshot.Take(b.Context(), snapshot.Config{Stores: s.stores[:1]}, view, s.at)
+		require.NoError(b, err)
+		base, baseCPU := since(start), cpu()-used
+		require.NoError(b, view.Close())
+		b.ReportMetric(float64(rows)/base/1e6, "Mrows/s")
+		b.ReportMetric(float64(rows)/bare/1e6, "bare-Mrows/s")
+		b.ReportMetric(bare/base, "of-bare")
+		b.ReportMetric(bareCPU, "bare-cpu-s")
+		b.ReportMetric(baseCPU, "cpu-s")
+		b.ReportMetric(float64(report.Stored.Bytes)/float64(bytes), "stored/raw")
+		b.ReportMetric(float64(report.Stored.Objects), "objects")
+	}
+}
+
+// bareInsert writes the rows of the source into a fresh database as fast as the driver
+// allows: prepared statements of many rows, one transaction, one fsync at its end. The
+// values are read beforehand.
+func bareInsert(b *testing.B, path string, values []any, columns int) {
+	b.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(b, err)
+	defer db.Close()
+	_, err = db.Exec(benchTable)
+	require.NoError(b, err)
+	const rowsEach = 100
+	row := "(" + strings.Repeat("?,", columns-1) + "?)"
+	tx, err := db.Begin()
+	require.NoError(b, err)
+	insert, err := tx.Prepare("INSERT INTO note VALUES " + strings.Repeat(row+",", rowsEach-1) + row)
+	require.NoError(b, err)
+	for ; len(values) > 0; values = values[rowsEach*columns:] {
+		if _, err := insert.Exec(values[:rowsEach*columns]...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	require.NoError(b, tx.Commit())
+}
+
+func sourceValues(b *testing.B, path string) (values []any, columns int) {
+	b.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(b, err)
+	defer db.Close()
+	rows, err := db.Query("SELECT * FROM note")
+	require.NoError(b, err)
+	defer rows.Close()
+	names, err := rows.Columns()
+	require.NoError(b, err)
+	for rows.Next() {
+		row, into := make([]any, len(names)), make([]any, len(names))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			b.Fatal(err)
+		}
+		values = append(values, row...)
+	}
+	require.NoError(b, rows.Err())
+	return values, len(names)
+}
+
+// restoreTo runs a restore of everything from the mirror into a fresh database.
+func (s *bench) restoreTo(b *testing.B, path string, memory int64) *restore.Result {
+	b.Helper()
+	plan, _, err := restore.Prepare(b.Context(), s.stores[1], restore.Latest())
+	require.NoError(b, err)
+	target, err := sqlite.OpenTarget(b.Context(), path, sqlite.Options{})
+	require.NoError(b, err)
+	result, err := restore.Run(b.Context(), restore.Config{Store: s.stores[1], Memory: memory}, plan, target)
+	require.NoError(b, err)
+	require.NoError(b, target.Close())
+	return result
+}
+
+func (s *bench) base(b *testing.B) {
+	view := s.view(b)
+	_, err := snapshot.Take(b.Context(), snapshot.Config{Stores: s.stores}, view, s.at)
+	require.NoError(b, err)
+	require.NoError(b, view.Close())
+}
+
+// BenchmarkRestore restores a million rows and verifies them, beside bare inserts of the
+// same rows into a fresh database.
+func BenchmarkRestore(b *testing.B) {
+	const rows = 1_000_000
+	s := newBench(b, rows)
+	s.base(b)
+	values, columns := sourceValues(b, s.path)
+	for b.Loop() {
+		folder := b.TempDir()
+		start, used := time.Now(), cpu()
+		bareInsert(b, filepath.Join(folder, "bare.sqlite"), values, columns)
+		bare, bareCPU := since(start), cpu()-used
+		start, used = time.Now(), cpu()
+		result := s.restoreTo(b, filepath.Join(folder, "restored.sqlite"), 0)
+		took, tookCPU := since(start), cpu()-used
+		require.Equal(b, int64(rows), result.Rows)
+		b.ReportMetric(rows/took/1e6, "Mrows/s")
+		b.ReportMetric(rows/bare/1e6, "bare-Mrows/s")
+		b.ReportMetric(bare/took, "of-bare")
+		b.ReportMetric(bareCPU, "bare-cpu-s")
+		b.ReportMetric(tookCPU, "cpu-s")
+		for _, step := range result.Steps {
+			b.ReportMetric(step.Seconds, step.Name+"-s")
+		}
+	}
+}

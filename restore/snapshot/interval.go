@@ -1,0 +1,36 @@
+package snapshot
+
+import "time"
+
+// Schedule says when a snapshot is due.
+type Schedule struct {
+	// Longest is the interval without load; 24 h, which the policy allows at most, if 0.
+	Longest time.Duration
+	// Budget is how many bytes of log, as stored, a restore may have to go through; 256
+	// MiB if 0: some ten seconds of reading and netting on two cores.
+	Budget int64
+}
+
+// shortest keeps a burst from taking snapshots without a pause.
+const shortest = time.Minute
+
+// Interval is the time between snapshots when the log grew by `grown` bytes in `over`:
+// the shorter of Longest and the time in which the log grows to the replay budget, and
+// never under a minute.
+func (s Schedule) Interval(grown int64, over time.Duration) time.Duration {
+	longest, budget := s.Longest, s.Budget
+	if longest <= 0 || longest > 24*time.Hour {
+		longest = 24 * time.Hour
+	}
+	if budget <= 0 {
+		budget = 256 << 20
+	}
+	if grown <= 0 || over <= 0 {
+		return longest
+	}
+	seconds := over.Seconds() * float64(budget) / float64(grown)
+	if seconds >= longest.Seconds() {
+		return longest
+	}
+	return max(time.Duration(seconds*float64(time.Second)), min(shortest, longest))
+}
