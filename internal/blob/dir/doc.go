@@ -5,7 +5,6 @@
 // .tmp, fsynced, linked to its own name (link(2) never replaces, also between
 // processes and over NFS), and the folder is fsynced before Create answers. So an
 // object is whole or absent after any crash, and of several creators one wins.
-// Creators of one folder share its fsync.
 //
 // It refuses what it could not keep: names outside blob.CheckName, an object "a" beside
 // "a/b", links and devices found in the folder, and paths that leave it. It never makes
