@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"sort"
@@ -41,7 +42,7 @@ func (s *IDSet) AddSet(o *IDSet) {
 		return
 	}
 	all := append(slices.Clone(s.ranges), o.ranges...)
-	slices.SortFunc(all, func(a, b IDRange) int { return cmpInt(a.First, b.First) })
+	slices.SortFunc(all, func(a, b IDRange) int { return cmp.Compare(a.First, b.First) })
 	s.ranges = coalesce(all, 0)
 }
 
@@ -134,14 +135,4 @@ func coalesce(r []IDRange, from int) []IDRange {
 		out = append(out, next)
 	}
 	return out
-}
-
-func cmpInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

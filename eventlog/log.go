@@ -34,7 +34,7 @@ func (l *Log) Segments(ctx context.Context, after Position) iter.Seq2[*Segment, 
 			}
 			more, err := l.reign(ctx, r, &c, func(s *Segment) (bool, error) {
 				var err error
-				if s.schema, err = schemas.inForce(ctx, s); err != nil {
+				if s.schema, err = schemas.known(ctx, s); err != nil {
 					return false, err
 				}
 				return yield(s, nil), nil
@@ -170,9 +170,10 @@ func (l *Log) eachReign(ctx context.Context, after Position, yield func(reign) b
 	if err != nil {
 		return err
 	}
-	if last == 0 {
+	if r.record == nil {
 		return l.objects.noStray(ctx, 0)
 	}
+	last = max(last, r.record.Epoch)
 	for e := r.record.Epoch; e <= last; e++ {
 		r.next, r.to = nil, maxSlot
 		if e < last {
@@ -205,13 +206,12 @@ func (l *Log) firstReign(ctx context.Context, after Position, last Epoch) (reign
 		record, err := l.epochRecord(ctx, 1)
 		return reign{record: record}, err
 	}
-	if after.Epoch > last {
-		return reign{}, fmt.Errorf("%w: position %v is behind the last epoch, %d", ErrDiverged, after, last)
-	}
 	r := reign{from: after.Slot + 1}
-	var err error
-	if r.record, err = l.epochRecord(ctx, after.Epoch); err == nil {
-		return r, nil
+	err := fmt.Errorf("%w: position %v is behind the last epoch, %d", ErrDiverged, after, last)
+	if after.Epoch <= last {
+		if r.record, err = l.epochRecord(ctx, after.Epoch); err == nil {
+			return r, nil
+		}
 	}
 	// Within an epoch its record is needed for its writer only, which the segment that
 	// the position ends knows too.
@@ -383,7 +383,7 @@ func (l *Log) Segment(ctx context.Context, e Epoch, s Slot) (*Segment, error) {
 		return nil, &ObjectError{SegmentName(e, s), ErrGap}
 	}
 	schemas := schemaReader{objects: l.objects}
-	at.segment.schema, err = schemas.inForce(ctx, at.segment)
+	at.segment.schema, err = schemas.known(ctx, at.segment)
 	return at.segment, err
 }
 
@@ -440,6 +440,18 @@ type schemaReader struct {
 	objects objects
 	place   schemaPlace
 	schema  *database.Schema
+}
+
+// known is inForce, or nil where the segment with the record is damaged: the changes
+// behind it are whole nevertheless.
+func (r *schemaReader) known(ctx context.Context, s *Segment) (*database.Schema, error) {
+	schema, err := r.inForce(ctx, s)
+	var damage *ObjectError
+	if errors.As(err, &damage) {
+		r.place, r.schema = s.footer.schema, nil
+		return nil, nil
+	}
+	return schema, err
 }
 
 func (r *schemaReader) inForce(ctx context.Context, s *Segment) (*database.Schema, error) {

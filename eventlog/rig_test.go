@@ -57,6 +57,8 @@ func openWithSchema(t require.TestingT, local, mirror blob.Store) *eventlog.Writ
 	if w.Schema() == nil {
 		_, err := w.Append(background, eventlog.Batch{Schema: schema(2)})
 		require.NoError(t, err)
+		_, err = w.Flush(background) // a segment of its own
+		require.NoError(t, err)
 	}
 	return w
 }

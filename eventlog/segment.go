@@ -92,7 +92,8 @@ func (s *Segment) Ledger() database.States {
 	return states
 }
 
-// Schema is the schema in force at the segment's end, nil if the log has none yet.
+// Schema is the schema in force at the segment's end. Nil: the log has none yet
+// (Info().SchemaVersion is 0), or the segment that held it is damaged.
 func (s *Segment) Schema() *database.Schema { return s.schema }
 
 // Taken returns the ids of the captured changes that are in this segment.
