@@ -15,7 +15,7 @@ import (
 // Stack is the stack of the settings by the Automation API: the same program as a plain
 // `pulumi up` runs, in this process. Its workspace is a folder of its own. secrets are
 // further keys of the project's namespace, kept encrypted.
-func (e *Engine) Stack(t testing.TB, s *settings.Settings, secrets map[string]string) auto.Stack {
+func (e *Engine) Stack(t testing.TB, s *settings.Settings, secrets map[string]string) *auto.Stack {
 	t.Helper()
 	text, err := s.JSON()
 	if err != nil {
@@ -45,5 +45,5 @@ func (e *Engine) Stack(t testing.TB, s *settings.Settings, secrets map[string]st
 	if err := stack.SetAllConfig(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-	return stack
+	return &stack
 }
