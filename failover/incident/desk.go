@@ -101,17 +101,20 @@ func (d *Desk) Release(ctx context.Context, id ID, digest string, draft Draft) (
 	return out, err
 }
 
-// Remind tells how it stands to whoever was not reached: members not informed yet, and
-// deliveries that failed. With nobody left it informs everybody.
-func (d *Desk) Remind(ctx context.Context, id ID, draft Draft) (Outcome, error) {
+// Remind tells how it stands to everybody, or only to whoever was not reached: members not
+// informed yet, and deliveries that failed. With nobody left it informs everybody.
+func (d *Desk) Remind(ctx context.Context, id ID, draft Draft, everybody bool) (Outcome, error) {
 	s, r, err := d.look(ctx, id)
 	if err != nil {
 		return Outcome{}, err
 	}
 	out := Outcome{State: s, Event: EventStatus}
-	missed := d.Policy.Uninformed(s)
-	for _, f := range s.Undelivered {
-		missed = append(missed, f.To)
+	var missed []string
+	if !everybody {
+		missed = d.Policy.Uninformed(s)
+		for _, f := range s.Undelivered {
+			missed = append(missed, f.To)
+		}
 	}
 	people := slices.DeleteFunc(d.People.Members(), func(p Person) bool { return len(missed) > 0 && !slices.Contains(missed, p.ID) })
 	d.inform(ctx, draft, NoticeOf(EventStatus, s, r, d.Settings, d.now()), people, &out)

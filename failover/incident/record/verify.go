@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 
@@ -250,6 +251,51 @@ func (b *Book) Record(ctx context.Context) (r incident.Record, damage []incident
 		r.Incidents = append(r.Incidents, state)
 	}
 	return r, damage, nil
+}
+
+// Heads are the ends of all streams as they verify now, to be quoted in reports.
+func (b *Book) Heads(ctx context.Context) ([]incident.Head, error) {
+	heads, err := b.heads(ctx)
+	return slices.DeleteFunc(heads, func(h incident.Head) bool { return h.N == 0 }), err
+}
+
+// Export yields a stream's objects as they are kept, then its attachments, so that they can
+// be checked elsewhere. What does not verify is yielded as it is.
+func (b *Book) Export(ctx context.Context, stream string) iter.Seq2[incident.File, error] {
+	return func(yield func(incident.File, error) bool) {
+		c, err := b.Read(ctx, stream)
+		if err == nil && c.N == 0 {
+			err = fmt.Errorf("%s: %w", stream, blob.ErrNotExist)
+		}
+		for n := 1; err == nil && n <= c.N; n++ {
+			name := entryName(stream, n)
+			var body []byte
+			if body, err = b.anyCopy(ctx, name, maxEntry); err == nil && !yield(incident.File{Name: name, Body: body}, nil) {
+				return
+			}
+		}
+		for i := 0; err == nil && i < len(c.Entries); i++ {
+			for _, a := range c.Entries[i].Entry.Attachments {
+				var body []byte
+				if body, err = b.Attachment(ctx, stream, a); err == nil && !yield(incident.File{Name: a.SHA256 + "-" + a.Name, Body: body}, nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(incident.File{}, err)
+		}
+	}
+}
+
+// anyCopy reads an object from the first store that has it.
+func (b *Book) anyCopy(ctx context.Context, name string, limit int64) (body []byte, err error) {
+	for _, s := range b.stores() {
+		if body, err = blob.ReadAll(ctx, s.Store, name, limit); err == nil {
+			return body, nil
+		}
+	}
+	return nil, err
 }
 
 // Incident reads and folds one incident; blob.ErrNotExist when there is none of the name.

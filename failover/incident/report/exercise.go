@@ -90,12 +90,16 @@ func (e Exercise) proven() bool {
 	return len(e.Tables) > 0
 }
 
+// passed reports whether everything was reached that the policy asks for.
+func (e Exercise) passed() bool {
+	return e.Succeeded && e.AckedLost == 0 && e.RTO <= incident.OutageLimit && e.proven()
+}
+
 func (e Exercise) document() document {
-	good := e.Succeeded && e.AckedLost == 0 && e.RTO <= incident.OutageLimit && e.proven()
 	d := document{
 		Title:    fmt.Sprintf("%s: report of %s %s", e.Company, e.What, e.ID),
 		Subtitle: fmt.Sprintf("From %s to %s.", utc(e.Began), utc(e.Ended)),
-		Verdict: &verdict{good, fmt.Sprintf("Acknowledged commits lost: %d. Commits lost: %d (%.1f s). Back in service after %s of 8 h 00 m 00 s.",
+		Verdict: &verdict{e.passed(), fmt.Sprintf("Acknowledged commits lost: %d. Commits lost: %d (%.1f s). Back in service after %s of 8 h 00 m 00 s.",
 			e.AckedLost, e.LostCommits, e.LostSeconds, stopwatch(e.RTO))},
 	}
 	d.Sections = append(d.Sections, e.figures(), e.timeline(), e.tables())

@@ -23,6 +23,7 @@ type Pack struct {
 	Policies  []PolicyFinding      `json:"policy_findings"`
 	Costs     []Cost               `json:"costs"`
 	Findings  []incident.Finding   `json:"findings"`
+	Heads     []incident.Head      `json:"heads"` // of every stream: quoting them guards the record
 }
 
 // PolicyFinding is something that a rule over the resources objects to.
@@ -63,14 +64,21 @@ func (p Pack) document() document {
 			late, p.Ledger.Year, stopwatch(p.Ledger.Used), stopwatch(p.Ledger.Allowance), damaged)}
 	d.Sections = append(d.Sections, section{Heading: "Due and overdue", Table: clockTable(p.Clocks)}, ledgerSection(p.Ledger),
 		ready(p.Now), p.history(), p.incidents(), p.drills(), p.policies(), p.costs())
-	if len(p.Findings) > 0 {
-		sec := section{Heading: "Integrity of the record"}
-		for _, f := range p.Findings {
-			sec.List = append(sec.List, f.String())
-		}
-		d.Sections = append(d.Sections, sec)
-	}
+	d.Sections = append(d.Sections, p.integrity())
 	return d
+}
+
+func (p Pack) integrity() section {
+	t := &table{Head: []string{"Record", "Entries", "SHA-256 of the last"}}
+	for _, h := range p.Heads {
+		t.add(h.Stream, fmt.Sprint(h.N), h.Digest)
+	}
+	sec := section{Heading: "Integrity of the record", Table: t,
+		Text: []string{"Keep this page: lifeboat incident verify --report finds with it what is removed from the record later."}}
+	for _, f := range p.Findings {
+		sec.List = append(sec.List, f.String())
+	}
+	return sec
 }
 
 // ready shows a sample; unknown figures say so.

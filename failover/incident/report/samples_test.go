@@ -119,7 +119,7 @@ func pack(t testing.TB) report.Pack {
 	}
 	return report.Pack{Company: "CAREFUL", From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC),
 		Now: &history[5], History: history, Clocks: p.RecordClocks(r, set, now), Ledger: incident.YearLedger(2026, r.Incidents, set, now),
-		Incidents: r.Incidents, Drills: r.Register.Drills,
+		Incidents: r.Incidents, Drills: r.Register.Drills, Heads: []incident.Head{{Stream: s.ID.Stream(), N: s.N, Digest: s.Head}},
 		Policies: []report.PolicyFinding{{Rule: "mirror-immutable", Resource: "mirror storage", Level: "mandatory", Text: "retention is not locked"}},
 		Costs: []report.Cost{{What: "mirror storage", Amount: 41.5, Currency: "GBP", Source: "price list of 2026-02"},
 			{What: "image registry", Amount: 15, Currency: "GBP", Source: "price list of 2026-02"}}}
