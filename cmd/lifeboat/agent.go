@@ -46,7 +46,30 @@ HTTP interface (agent.listen): POST /v1/barrier?timeout=2s, GET /v1/frontier, /h
 	return cmd
 }
 
-func (a *app) agent(ctx context.Context, file *config.File, addressFile string) (err error) {
+func (a *app) agent(ctx context.Context, file *config.File, addressFile string) error {
+	return a.withAgentConfig(ctx, file, func(cfg agent.Config) error {
+		running, err := agent.Start(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		cfg.Log.Info("agent started", "database", file.Database, "primary", file.Primary.Store, "mirror", file.Mirror.Store,
+			"listen", running.Addr(), "epoch", uint32(running.Frontier().Epoch))
+		if addressFile != "" {
+			if err := os.WriteFile(addressFile, []byte(running.Addr()+"\n"), 0o644); err != nil {
+				running.Kill()
+				return errors.Join(err, running.Run(ctx))
+			}
+		}
+		if err := running.Run(ctx); err != nil {
+			return err
+		}
+		cfg.Log.Info("agent stopped; what was committed is durable", "seq", uint64(running.Frontier().Durable))
+		return nil
+	})
+}
+
+// withAgentConfig opens the database and the stores of an agent for do.
+func (a *app) withAgentConfig(ctx context.Context, file *config.File, do func(agent.Config) error) (err error) {
 	log := a.logger()
 	source, err := openSource(ctx, file.Database, log)
 	if err != nil {
@@ -64,27 +87,13 @@ func (a *app) agent(ctx context.Context, file *config.File, addressFile string) 
 	if cfg.Mirror, err = openStore(ctx, file.Mirror.Store, log); err != nil {
 		return err
 	}
-	running, err := agent.Start(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	log.Info("agent started", "database", file.Database, "primary", file.Primary.Store, "mirror", file.Mirror.Store,
-		"listen", running.Addr(), "epoch", uint32(running.Frontier().Epoch))
-	if addressFile != "" {
-		if err := os.WriteFile(addressFile, []byte(running.Addr()+"\n"), 0o644); err != nil {
-			return err
-		}
-	}
-	if err := running.Run(ctx); err != nil {
-		return err
-	}
-	log.Info("agent stopped; what was committed is durable", "seq", uint64(running.Frontier().Durable))
-	return nil
+	return do(cfg)
 }
 
 func agentConfig(file *config.File) agent.Config {
 	cfg := agent.Config{
 		DrainInterval: file.Log.DrainInterval, BarrierTimeout: file.Agent.BarrierTimeout,
+		Memory: int64(file.Restore.Memory), TempDir: file.Restore.Scratch,
 		ShutdownTimeout: file.Agent.ShutdownTimeout, AuditInterval: file.Audit.Interval, Listen: file.Agent.Listen,
 		Snapshots: agent.Schedule{
 			MaxInterval: file.Snapshot.MaxInterval, MinInterval: file.Snapshot.MinInterval,

@@ -16,15 +16,15 @@ import (
 // tailPoll is how often tail looks for new segments.
 const tailPoll = 500 * time.Millisecond
 
-// span limits what is printed of the log: from and to are inclusive Seqs, 0 for none.
-type span struct{ from, to uint64 }
+// seqSpan limits what is printed of the log: from and to are inclusive Seqs, 0 for none.
+type seqSpan struct{ from, to uint64 }
 
-func (s *span) flags(cmd *cobra.Command) {
+func (s *seqSpan) flags(cmd *cobra.Command) {
 	cmd.Flags().Uint64Var(&s.from, "from", 0, "first sequence number to print")
 	cmd.Flags().Uint64Var(&s.to, "to", 0, "last sequence number to print (0: to the end)")
 }
 
-func (s *span) holds(e eventlog.Event) bool {
+func (s *seqSpan) holds(e eventlog.Event) bool {
 	return uint64(e.Seq) >= s.from && (s.to == 0 || uint64(e.Seq) <= s.to)
 }
 
@@ -35,7 +35,7 @@ func (a *app) logDumpCommand() *cobra.Command {
 		Args:  noArgs,
 	}
 	from := a.storeFlag(cmd)
-	var s span
+	var s seqSpan
 	s.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		store, _, err := from.open(cmd.Context())
@@ -48,7 +48,7 @@ func (a *app) logDumpCommand() *cobra.Command {
 }
 
 // all prints the whole log, at most limit events (0: no limit).
-func (p *eventPrinter) all(ctx context.Context, log *eventlog.Log, s span, limit int) error {
+func (p *eventPrinter) all(ctx context.Context, log *eventlog.Log, s seqSpan, limit int) error {
 	printed := 0
 	for seg, err := range log.Segments(ctx, eventlog.Position{}) {
 		if err != nil {
@@ -67,7 +67,7 @@ func (p *eventPrinter) all(ctx context.Context, log *eventlog.Log, s span, limit
 }
 
 // segment prints the events of one segment, at most limit if that is positive.
-func (p *eventPrinter) segment(seg *eventlog.Segment, s span, limit int) (printed int, err error) {
+func (p *eventPrinter) segment(seg *eventlog.Segment, s seqSpan, limit int) (printed int, err error) {
 	for e, err := range seg.Events() {
 		if err != nil {
 			return printed, err
@@ -129,7 +129,7 @@ func (a *app) tail(ctx context.Context, log *eventlog.Log, since uint64) error {
 		if err != nil {
 			return err
 		}
-		if _, err := p.segment(seg, span{from: since}, 0); err != nil {
+		if _, err := p.segment(seg, seqSpan{from: since}, 0); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (a *app) tail(ctx context.Context, log *eventlog.Log, since uint64) error {
 
 func (a *app) logFindCommand() *cobra.Command {
 	var where []string
-	var s span
+	var s seqSpan
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "find",

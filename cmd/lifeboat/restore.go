@@ -205,9 +205,9 @@ func printRestore(w io.Writer, into config.URL, r *restore.Result) {
 	for _, t := range r.Tables {
 		verdict := "equal"
 		if !t.Match {
-			verdict = "DIFFERENT, expected " + t.Expected.String()
+			verdict = "DIFFERENT, expected " + t.Expected.String()[:24]
 		}
-		line(w, "table %s\t%d rows\t%s\t%s", t.Name, t.Rows, t.State, verdict)
+		line(w, "table %s\t%d rows\t%s\t%s", t.Name, t.Rows, t.State.String()[:24]+"…", verdict)
 	}
 	if r.Verified {
 		line(w, "verified\tevery table has the state hash that snapshot and log demand")

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) snapshotCommand() *cobra.Command {
-	return group("snapshot", "Take, list and verify snapshots", a.snapshotListCommand())
+	return group("snapshot", "Take, list and verify snapshots", a.snapshotTakeCommand(), a.snapshotListCommand())
 }
 
 // snapshotLine is one snapshot as snapshot list prints it.

@@ -154,9 +154,6 @@ func barrierLabel(err error) string {
 	return "error"
 }
 
-// Base takes a base from the database now, beside the schedule; Run must be running.
-func (a *Agent) Base(ctx context.Context) error { return a.keeper.rebase(ctx) }
-
 // Frontier tells how far the log has got.
 func (a *Agent) Frontier() eventlog.Frontier { return a.writer.Frontier() }
 

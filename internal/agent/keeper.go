@@ -28,6 +28,7 @@ type keeper struct {
 	failing string           // what the last attempt ran into
 	failed  int              // attempts in a row
 	unequal string           // what the last audit found
+	count   int              // snapshots taken by this agent
 	once    sync.Once
 
 	// What follows belongs to the goroutine of run.
@@ -80,6 +81,12 @@ func (k *keeper) newestOf() (restore.Snapshot, time.Time, int, int) {
 	return k.newest, k.taken, k.deltas, k.failed
 }
 
+func (k *keeper) hasTaken() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.count > 0
+}
+
 // make runs one attempt at a snapshot and keeps what came of it.
 func (k *keeper) make(kind restore.SnapshotKind, attempt func() (*snapshot.Report, error)) error {
 	began := k.a.cfg.Clock()
@@ -95,6 +102,7 @@ func (k *keeper) make(kind restore.SnapshotKind, attempt func() (*snapshot.Repor
 	k.a.metrics.snapshots.WithLabelValues(string(kind)).Inc()
 	k.a.metrics.snapshotSecs.WithLabelValues(string(kind)).Observe(k.a.cfg.Clock().Sub(began).Seconds())
 	k.failing, k.failed = "", 0
+	k.count++
 	k.adopt(r.Snapshot)
 	k.a.cfg.Log.Info("snapshot taken", "kind", string(kind), "seq", uint64(r.Position.Seq), "elapsed", r.Elapsed,
 		"new_bytes", r.Stored.NewBytes, "bytes", r.Stored.Bytes)

@@ -60,6 +60,9 @@ func (a *Agent) problems() (list []string) {
 	if err := a.writer.Err(); err != nil {
 		list = append(list, "the log's writer has stopped: "+err.Error())
 	}
+	if err := a.drainer.Err(); err != nil {
+		list = append(list, "the last drain of the database failed: "+err.Error())
+	}
 	if p := a.exposure(a.writer.Frontier(), a.cfg.Clock()); p != "" {
 		list = append(list, p)
 	}
