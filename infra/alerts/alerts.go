@@ -117,22 +117,33 @@ func (a *Alerts) StoreAvailability(ctx *pulumi.Context, name string, account pul
 	return err
 }
 
-// Rule watches one number that the agent or a job reports to the workspace.
+// Rule is one thing that must not go unnoticed. Its query gives one row with the column
+// Breach: 1 to raise the alarm.
 type Rule struct {
 	Name     string
 	Says     string // what it means and what to do
-	Metric   string // Prometheus name
-	Over     float64
-	Severity int // 0 wakes people, 4 is a note
+	Query    string
+	Every    string // how often it is asked, e.g. "PT5M"
+	Window   string // over how long it looks back
+	Severity int    // 0 wakes people, 4 is a note
 }
 
-// Watch adds rules over the agent's metrics, which the cluster's monitoring collects.
-// Each fires when the largest value of the last quarter of an hour is over its limit,
-// or when there was none.
+// Over is the query for a number that the agent reports: in breach when the largest value
+// is over the limit, or negative (the agent's word for "never"), or when there was none.
+func Over(metric string, limit int) string {
+	return fmt.Sprintf(`let seen = InsightsMetrics | where Namespace == "prometheus" and Name == "%s" | summarize Worst = max(Val), Least = min(Val);
+seen | extend Breach = iff(isnull(Worst) or Worst > %d or Least < 0, 1, 0) | project Breach`, metric, limit)
+}
+
+// NotDone is the query for a nightly proof: in breach when no run of it succeeded.
+func NotDone(namespace, job string) string {
+	return fmt.Sprintf(`KubePodInventory | where Namespace == "%s" and ControllerKind == "Job" and ControllerName startswith "%s-" and PodStatus == "Succeeded"
+| summarize Done = dcount(ControllerName) | extend Breach = iff(Done == 0, 1, 0) | project Breach`, namespace, job)
+}
+
+// Watch adds rules over what the cluster's monitoring collects in the workspace.
 func (a *Alerts) Watch(ctx *pulumi.Context, rules []Rule, after ...pulumi.Resource) error {
 	for _, r := range rules {
-		query := fmt.Sprintf(`let seen = InsightsMetrics | where Namespace == "prometheus" and Name == "%s" | summarize Worst = max(Val);
-seen | extend Breach = iff(isnull(Worst) or Worst > %g, 1, 0) | project Breach`, r.Metric, r.Over)
 		_, err := queries.NewScheduledQueryRule(ctx, r.Name, &queries.ScheduledQueryRuleArgs{
 			ResourceGroupName:   a.scope.Group,
 			RuleName:            pulumi.String(a.scope.Names.Of(r.Name)),
@@ -142,13 +153,13 @@ seen | extend Breach = iff(isnull(Worst) or Worst > %g, 1, 0) | project Breach`,
 			Enabled:             pulumi.Bool(true),
 			Severity:            pulumi.Float64(float64(r.Severity)),
 			Scopes:              pulumi.StringArray{a.WorkspaceID},
-			EvaluationFrequency: pulumi.String("PT5M"),
-			WindowSize:          pulumi.String("PT15M"),
+			EvaluationFrequency: pulumi.String(r.Every),
+			WindowSize:          pulumi.String(r.Window),
 			AutoMitigate:        pulumi.Bool(true),
-			// The table does not exist before the first metric arrives; Azure would refuse the rule.
+			// The tables do not exist before the first row arrives; Azure would refuse the rule.
 			SkipQueryValidation: pulumi.Bool(true),
 			Criteria: queries.ScheduledQueryRuleCriteriaArgs{AllOf: queries.ConditionArray{queries.ConditionArgs{
-				Query: pulumi.String(query), MetricMeasureColumn: pulumi.String("Breach"), TimeAggregation: pulumi.String("Maximum"),
+				Query: pulumi.String(r.Query), MetricMeasureColumn: pulumi.String("Breach"), TimeAggregation: pulumi.String("Maximum"),
 				Operator: pulumi.String("GreaterThan"), Threshold: pulumi.Float64(0),
 				FailingPeriods: queries.ConditionFailingPeriodsArgs{MinFailingPeriodsToAlert: pulumi.Float64(1), NumberOfEvaluationPeriods: pulumi.Float64(1)},
 			}}},

@@ -20,7 +20,7 @@ func TestEveryAlertReachesSomeone(t *testing.T) {
 		if err := a.StoreAvailability(ctx, "store", pulumi.String("/store")); err != nil {
 			return err
 		}
-		return a.Watch(ctx, []alerts.Rule{{Name: "exposure", Metric: "exposure_seconds", Over: 60, Severity: 0, Says: "what it means"}})
+		return a.Watch(ctx, []alerts.Rule{{Name: "exposure", Query: alerts.Over("exposure_seconds", 60), Every: "PT5M", Window: "PT15M", Says: "what it means"}})
 	})
 	group := infratest.One(t, all, "ActionGroup", "alerts")
 	require.Equal(t, "cto", infratest.Get(group, "emailReceivers", 0, "name"))
@@ -32,6 +32,7 @@ func TestEveryAlertReachesSomeone(t *testing.T) {
 	query, _ := infratest.Get(rule, "criteria", "allOf", 0, "query").(string)
 	require.Contains(t, query, `"exposure_seconds"`)
 	require.Contains(t, query, "isnull(Worst) or Worst > 60", "a silent agent must raise the alarm too")
+	require.Contains(t, alerts.NotDone("lifeboat", "preflight"), `startswith "preflight-"`)
 }
 
 func TestEveryProblemAtOnce(t *testing.T) {

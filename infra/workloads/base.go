@@ -75,8 +75,22 @@ func (w *Workloads) policies(ctx *pulumi.Context, space *core.Namespace) error {
 	}
 	return w.policy(ctx, space, "agent-in", labels("agent"), &networking.NetworkPolicySpecArgs{
 		PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
-		Ingress:     networking.NetworkPolicyIngressRuleArray{portsIn(agentPort)},
+		Ingress:     networking.NetworkPolicyIngressRuleArray{w.agentIn()},
 	})
+}
+
+// agentIn lets only the application, which asks for barriers, and the cluster's
+// monitoring reach the agent: its interface has no authentication of its own.
+func (w *Workloads) agentIn() networking.NetworkPolicyIngressRuleArgs {
+	rule := portsIn(agentPort)
+	from := networking.NetworkPolicyPeerArray{}
+	for _, space := range []string{w.args.App.Name, "kube-system"} {
+		from = append(from, networking.NetworkPolicyPeerArgs{NamespaceSelector: meta.LabelSelectorArgs{
+			MatchLabels: pulumi.StringMap{"kubernetes.io/metadata.name": pulumi.String(space)},
+		}})
+	}
+	rule.From = from
+	return rule
 }
 
 // databasePort is SQL Server's.

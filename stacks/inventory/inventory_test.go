@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/internal/config"
 	"lifeboat/stacks/inventory"
 	"lifeboat/stacks/program"
 	"lifeboat/stacks/settings"
@@ -114,5 +115,32 @@ func TestSameProgramSameInventory(t *testing.T) {
 		again, err := inventory.Of(s, nil)
 		require.NoError(t, err)
 		require.Equal(t, first, again)
+	}
+}
+
+// TestAgentsFileIsOneThatTheAgentReads: what the pods mount is parsed as they parse it.
+func TestAgentsFileIsOneThatTheAgentReads(t *testing.T) {
+	t.Parallel()
+	for name, s := range cases(t) {
+		secrets := map[string]string{}
+		if s.Database.Kind == settings.Container {
+			secrets[program.PasswordKey] = password
+		}
+		made, err := inventory.Of(s, secrets)
+		require.NoError(t, err)
+		for _, r := range made {
+			if !strings.HasSuffix(r.Type, ":ConfigMap") {
+				continue
+			}
+			data, _ := r.Inputs["data"].(map[string]any)
+			text, _ := data["lifeboat.yaml"].(string)
+			file, err := config.Parse([]byte(text), func(string) (string, bool) { return "", false })
+			require.NoError(t, err, name)
+			require.Equal(t, "azblob", file.Primary.Store.Scheme())
+			require.Equal(t, "sqlserver", file.Database.Scheme())
+			if name == "primary" {
+				require.Equal(t, "azblob://stcarefulukwlogcf4c/log", file.Mirror.Store.Reveal())
+			}
+		}
 	}
 }

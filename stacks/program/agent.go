@@ -2,28 +2,19 @@ package program
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"lifeboat/infra/azure"
-	"lifeboat/infra/keyvault"
 	"lifeboat/infra/storage"
 )
 
-// agentConfig is the file that every pod of Lifeboat reads. It holds addresses and no
-// secret: the pods sign in with their identities.
+// agentConfig is the lifeboat.yaml that every pod of Lifeboat reads. It holds addresses
+// and no secret: the pods sign in with their identities.
 func (r *region) agentConfig(p *place, database pulumi.StringOutput) pulumi.StringOutput {
-	var b strings.Builder
-	fmt.Fprintf(&b, "primary: %q\n", storeURL(p.local))
+	text := fmt.Sprintf("primary:\n  name: %s\n  store: %q\n", r.scope.Region, p.local.StoreURL(storage.Log))
 	if p.mirror != nil {
-		fmt.Fprintf(&b, "mirror: %q\n", storeURL(*p.mirror))
+		text += fmt.Sprintf("mirror:\n  name: mirror\n  store: %q\n", p.mirror.StoreURL(storage.Log))
 	}
-	fmt.Fprintf(&b, "mode: %q\n", r.settings.Agent.Mirror)
-	fmt.Fprintf(&b, "snapshot_interval: %q\n", r.settings.Agent.SnapshotInterval)
-	fmt.Fprintf(&b, "key: %q\n", p.local.VaultURL()+"/keys/"+keyvault.KeyName)
-	return pulumi.Sprintf("database: %q\n%s", database, b.String())
+	text += fmt.Sprintf("log:\n  on_mirror_loss: %s\nsnapshot:\n  max_interval: %s\n", r.settings.Agent.Mirror, r.settings.Agent.SnapshotInterval)
+	return pulumi.Sprintf("version: 1\ndatabase: %q\n%s", database, text)
 }
-
-// storeURL is a region's store: the account, whose containers the agent knows.
-func storeURL(n azure.Names) string { return n.StoreURL(storage.Log) }

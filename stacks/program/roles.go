@@ -7,6 +7,7 @@ import (
 	"lifeboat/infra/edge"
 	"lifeboat/infra/registry"
 	"lifeboat/infra/storage"
+	"lifeboat/infra/workloads"
 )
 
 // standing declares the mirror: storage and keys only, and in the hub what a failover
@@ -65,26 +66,33 @@ func (r *region) failover() error {
 	return r.serving(p)
 }
 
-// rules are what must never go unnoticed in a region that captures.
+// rules are what must never go unnoticed in a region that captures. The numbers are the
+// agent's own metrics (package internal/agent); the proofs are the nightly jobs.
 func (r *region) rules() []alerts.Rule {
 	a := r.settings.Alerts
+	number := func(name, metric string, over, severity int, says string) alerts.Rule {
+		return alerts.Rule{Name: name, Query: alerts.Over(metric, over), Every: "PT5M", Window: "PT15M", Severity: severity, Says: says}
+	}
+	proof := func(job string, severity int, says string) alerts.Rule {
+		// Azure looks back two days at most, and asks hourly at most over so long.
+		return alerts.Rule{Name: "failed-" + job, Query: alerts.NotDone(workloads.Namespace, job), Every: "PT1H", Window: "P1D", Severity: severity, Says: says}
+	}
 	return []alerts.Rule{
-		{Name: "exposure", Metric: "lifeboat_exposure_seconds", Over: float64(a.ExposureSeconds), Severity: 0,
-			Says: "Committed transactions are not in both regions. `lifeboat status` shows how many; losing this region now would lose them."},
-		{Name: "mirror-lag", Metric: "lifeboat_mirror_lag_seconds", Over: float64(a.LagSeconds), Severity: 1,
-			Says: "The mirror is behind. `lifeboat mirror status` names the cause."},
-		{Name: "snapshot-age", Metric: "lifeboat_snapshot_age_seconds", Over: float64(a.SnapshotHours) * 3600, Severity: 1,
-			Says: "The newest snapshot is older than the policy allows: a restore would take longer than planned."},
-		{Name: "failed-audit", Metric: "lifeboat_audit_age_seconds", Over: proofAge, Severity: 0,
-			Says: "No audit has passed for 26 h: it is not proven that snapshot and log are the database."},
-		{Name: "failed-restore-proof", Metric: "lifeboat_restore_proof_age_seconds", Over: proofAge, Severity: 0,
-			Says: "No restore from the mirror has passed for 26 h: it is not proven that the mirror restores."},
-		{Name: "failed-mirror-verify", Metric: "lifeboat_mirror_verify_age_seconds", Over: proofAge, Severity: 1,
-			Says: "No verification of the mirror has passed for 26 h."},
-		{Name: "failed-preflight", Metric: "lifeboat_preflight_age_seconds", Over: proofAge, Severity: 1,
-			Says: "No preflight has passed for 26 h: a failover tonight may lack quota, an image, a key or a role."},
+		number("exposure", "lifeboat_exposed_seconds", a.ExposureSeconds, 0,
+			"Committed transactions are not in both regions. `lifeboat status` shows how many; losing this region now would lose them."),
+		number("mirror-lag", "lifeboat_degraded", 0, 0,
+			"The mirror cannot be reached and the agent goes on without it. `lifeboat status` names the cause."),
+		number("snapshot-age", "lifeboat_snapshot_age_seconds", a.SnapshotHours*3600, 1,
+			"The newest snapshot is older than the policy allows: a restore would take longer than planned."),
+		number("audit-age", "lifeboat_audit_age_seconds", auditAge, 0,
+			"No audit has found the database equal to its log for 26 h: it is not proven that snapshot and log are the database."),
+		proof("audit", 0, "The nightly audit has not succeeded for a day."),
+		proof("restore-proof", 0, "No restore from the mirror has succeeded for a day: it is not proven that the mirror restores."),
+		proof("mirror-verify", 1, "No verification of the mirror has succeeded for a day."),
+		proof("preflight", 1, "No preflight has succeeded for a day: a failover tonight may lack quota, an image, a key or a role."),
+		proof("code-backup", 1, "The code has not been backed up for a day: a failover would run older code than production."),
 	}
 }
 
-// proofAge: nightly proofs, with two hours for the run, seconds.
-const proofAge = 26 * 3600
+// auditAge is a day, with two hours for the run, seconds.
+const auditAge = 26 * 3600
