@@ -12,10 +12,16 @@ import (
 // Prepare surveys a store and plans a restore to the target, from the newest snapshot of
 // which no object is missing. If there is no plan it reads the whole log, so that the
 // *WindowError names the nearest provable points. The inventory is what it read.
-func Prepare(ctx context.Context, store blob.Store, target Target) (*Plan, *Inventory, error) {
+//
+// Bytes are read by Run alone: when that ends with a *DamageError, prepare again without
+// the snapshots that need the object (see snapshot.Verify, or the plan's own).
+func Prepare(ctx context.Context, store blob.Store, target Target, without ...eventlog.Digest) (*Plan, *Inventory, error) {
 	s, err := newSurveyor(ctx, store)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, d := range without {
+		s.inv.Unusable[d] = "left out on request"
 	}
 	for {
 		if err := s.follow(ctx, target); err != nil {

@@ -44,8 +44,7 @@ func Replay(ctx context.Context, cfg ReplayConfig, follower database.Replayer) (
 			if cfg.To > 0 && at >= cfg.To {
 				return at, nil
 			}
-			// At a Seq that the database has reached already the schema it has is the newer.
-			if e.Schema != nil && e.Seq >= at && segment.Info().Digest != cfg.After.Digest {
+			if e.Schema != nil && e.Seq >= at {
 				return at, fmt.Errorf("replay: %w after seq %d: restore from a snapshot behind it", database.ErrSchemaChanged, uint64(at))
 			}
 			if e.Tx == nil || e.Seq <= at {

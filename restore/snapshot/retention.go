@@ -50,30 +50,27 @@ type Kept struct {
 }
 
 // PlanRetention is pure. The inventory must be that of restore.SurveyAll, after
-// restore.MarkMissing. Whatever the policy, it keeps the newest usable snapshot, all that a kept snapshot is built on, what
-// is pinned, and what cannot be used but is younger than KeepDays.
+// restore.MarkMissing. Whatever the policy, it keeps the newest usable snapshot, all that
+// a kept snapshot is built on, what is pinned, and what would be kept if it were repaired.
 func PlanRetention(inv *restore.Inventory, pins []restore.Pin, policy Policy, now time.Time) (*RetentionPlan, error) {
 	if err := policy.Validate(); err != nil {
 		return nil, err
 	}
 	r := &retention{inv: inv, reasons: make(map[eventlog.Digest][]string), plan: &RetentionPlan{}}
 	cutoff := now.AddDate(0, 0, -policy.KeepDays)
-	var usable []restore.Snapshot
-	for _, s := range inv.Snapshots {
-		if inv.OnLog(s) {
-			usable = append(usable, s)
-		} else if s.Created.After(cutoff) {
-			r.keep(s, "cannot be used, but is young")
-		}
+	usable := slices.DeleteFunc(slices.Clone(inv.Snapshots), func(s restore.Snapshot) bool { return !inv.OnLog(s) })
+	// Once as things are, and once as if everything were whole: what can be repaired must
+	// still be there to be repaired, and must not make anything else superfluous before.
+	for _, snapshots := range [][]restore.Snapshot{inv.Snapshots, usable} {
+		r.window(snapshots, cutoff)
+		r.newestOf(snapshots, "month", "2006-01", policy.Monthly, now)
+		r.newestOf(snapshots, "year", "2006", policy.Yearly, now)
 	}
 	if len(usable) == 0 {
 		for _, s := range inv.Snapshots {
 			r.keep(s, "nothing here can be used: repair first")
 		}
 	}
-	r.window(usable, cutoff)
-	r.newestOf(usable, "month", "2006-01", policy.Monthly, now)
-	r.newestOf(usable, "year", "2006", policy.Yearly, now)
 	r.pinned(pins)
 	for _, d := range inv.Damage {
 		if _, _, err := restore.ParseManifestName(d.Object); err == nil {

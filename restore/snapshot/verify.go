@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"lifeboat/eventlog"
@@ -16,9 +18,11 @@ import (
 // VerifyReport is what Verify found.
 type VerifyReport struct {
 	Snapshots int       `json:"snapshots"` // with an intact manifest
-	Objects   int       `json:"objects"`   // read: schemas, lists and chunks, each once
+	Objects   int       `json:"objects"`   // read: schemas, lists and chunks, each once, needed or not
 	Bytes     int64     `json:"bytes"`     // of them
 	Damage    []Finding `json:"damage"`    // empty: every snapshot is whole
+	// Unusable are the manifests of snapshots that lack something; see restore.Prepare.
+	Unusable []eventlog.Digest `json:"unusable"`
 	// Window is what can be proven with what is whole; Lost is what could be proven
 	// besides if there were no damage. A damaged manifest hides how far it reached: then
 	// Lost is what lies between its Seq and the next whole snapshot.
@@ -68,6 +72,14 @@ func Verify(ctx context.Context, store blob.Store, progress func(restore.Progres
 	for _, s := range inv.Snapshots {
 		if err := v.snapshot(ctx, s); err != nil {
 			return nil, fmt.Errorf("verify the snapshot at seq %d: %w", uint64(s.Position.Seq), err)
+		}
+	}
+	if err := v.rest(ctx); err != nil {
+		return nil, fmt.Errorf("verify chunks that no snapshot needs: %w", err)
+	}
+	for _, s := range inv.Snapshots {
+		if _, bad := inv.Unusable[s.Digest]; bad {
+			v.report.Unusable = append(v.report.Unusable, s.Digest)
 		}
 	}
 	v.report.Window = inv.Window()
@@ -265,6 +277,49 @@ func (v *verifier) check(ctx context.Context, c restore.Chunk, whole bool, table
 		err = &restore.DamageError{Object: c.Name(), Err: err}
 	}
 	return checked{state, err}
+}
+
+// rest checks what no readable manifest refers to: leftovers of interrupted uploads, and
+// the chunks of snapshots whose manifest is damaged, which may yet be repaired.
+func (v *verifier) rest(ctx context.Context) error {
+	for info, err := range v.store.List(ctx, restore.ChunkPrefix, "") {
+		if err != nil {
+			return err
+		}
+		d, ok := restore.ParseChunkName(info.Name)
+		if !ok {
+			v.report.Damage = append(v.report.Damage, Finding{Object: info.Name, Detail: "nothing that lifeboat stores has such a name"})
+			continue
+		}
+		_, read := v.objects[d]
+		if read || slices.ContainsFunc(v.report.Damage, func(f Finding) bool { return f.Object == info.Name }) {
+			continue
+		}
+		sum, err := digest(ctx, v.store, info.Name)
+		if errors.Is(err, blob.ErrNotExist) {
+			continue // removed meanwhile; nothing needed it
+		}
+		if err != nil {
+			return err
+		}
+		v.count(restore.Ref{Digest: d, Size: info.Size})
+		if sum != d {
+			v.objects[d] = eventlog.ErrCorrupt
+			v.report.Damage = append(v.report.Damage, Finding{Object: info.Name, Detail: "its bytes do not have the SHA-256 in its name"})
+		}
+	}
+	return nil
+}
+
+func digest(ctx context.Context, store blob.Store, name string) (d eventlog.Digest, err error) {
+	r, err := store.Get(ctx, name, 0, -1)
+	if err != nil {
+		return d, err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, r)
+	h.Sum(d[:0])
+	return d, errors.Join(err, r.Close())
 }
 
 // count notes an object that was read, once.
