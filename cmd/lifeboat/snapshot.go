@@ -8,10 +8,11 @@ import (
 
 	"lifeboat/eventlog"
 	"lifeboat/restore"
+	"lifeboat/restore/snapshot"
 )
 
 func (a *app) snapshotCommand() *cobra.Command {
-	return group("snapshot", "Take, list and verify snapshots", a.snapshotTakeCommand(), a.snapshotListCommand())
+	return group("snapshot", "Take, list and verify snapshots", a.snapshotTakeCommand(), a.snapshotListCommand(), a.snapshotVerifyCommand())
 }
 
 // snapshotLine is one snapshot as snapshot list prints it.
@@ -65,11 +66,7 @@ func (a *app) snapshotListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		codec, err := restore.NewCodec(1)
-		if err != nil {
-			return err
-		}
-		snapshots, damage, err := restore.ReadSnapshots(cmd.Context(), store, codec)
+		snapshots, damage, err := snapshot.List(cmd.Context(), store)
 		if err != nil {
 			return err
 		}

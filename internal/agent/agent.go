@@ -60,7 +60,7 @@ func (c *Config) setDefaults() error {
 	set(&c.Snapshots.MaxInterval, 24*time.Hour)
 	set(&c.Snapshots.MinInterval, time.Minute)
 	if c.Snapshots.ReplayBudget == 0 {
-		c.Snapshots.ReplayBudget = 1 << 30
+		c.Snapshots.ReplayBudget = 256 << 20
 	}
 	if c.Snapshots.MaxDeltas == 0 {
 		c.Snapshots.MaxDeltas = 24

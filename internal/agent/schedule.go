@@ -60,9 +60,8 @@ func (k *keeper) tend(ctx context.Context) error {
 	return err
 }
 
-// due says why a snapshot is due, "" if none is: the interval is the shorter of the
-// longest allowed and the time in which the log grows to the replay budget, but never
-// below the shortest allowed.
+// due says why a snapshot is due, "" if none is: see snapshot.Schedule for the interval,
+// which follows the load.
 func (k *keeper) due(ctx context.Context) (string, error) {
 	s := k.a.cfg.Snapshots
 	newest, taken, _, _ := k.newestOf()
@@ -79,13 +78,11 @@ func (k *keeper) due(ctx context.Context) (string, error) {
 		}
 		k.read, k.grown = info.End(), k.grown+info.Size
 	}
-	switch {
-	case age >= s.MaxInterval:
-		return "the longest interval has passed", nil
-	case k.grown >= s.ReplayBudget:
-		return "the log has grown to the replay budget", nil
+	interval := snapshot.Schedule{Longest: s.MaxInterval, Budget: s.ReplayBudget}.Interval(k.grown, age)
+	if age < interval {
+		return "", nil
 	}
-	return "", nil
+	return fmt.Sprintf("the interval is %s with %d bytes of log since the newest", interval, k.grown), nil
 }
 
 // next takes the next snapshot from the log alone: a delta, and when there are many on

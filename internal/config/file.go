@@ -72,7 +72,7 @@ func Defaults() File {
 		Primary:  Region{Name: "primary"},
 		Mirror:   Region{Name: "mirror"},
 		Log:      Log{OnMirrorLoss: Block, DrainInterval: 100 * time.Millisecond},
-		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 1 << 30, MaxDeltas: 24},
+		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 256 << 20, MaxDeltas: 24},
 		Audit:    Audit{Interval: 24 * time.Hour},
 		Agent:    Agent{Listen: "127.0.0.1:7117", BarrierTimeout: 2 * time.Second, ShutdownTimeout: 15 * time.Second},
 		Restore:  Restore{Memory: 512 << 20},
