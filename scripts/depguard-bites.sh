@@ -20,16 +20,21 @@ plant() { # DIRECTORY IMPORT [FILE]
 	planted+=("$file")
 }
 
+# The planted imports must not form a cycle: that is an error of its own, which hides these.
 plant internal/blob lifeboat/internal/database
 plant internal/blob/dir lifeboat/internal/blob/retry
-plant internal/database lifeboat/internal/blob
+plant internal/blob/sealed lifeboat/internal/blob/memory
+plant internal/blob/sealed/agekey lifeboat/internal/blob/retry
+plant internal/blob/sealed filippo.io/age
+plant eventlog github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys
+plant internal/database lifeboat/infra/record
 plant internal/database/sqlite lifeboat/eventlog
 plant eventlog lifeboat/internal/blob/dir
-plant eventlog lifeboat/restore
+plant eventlog lifeboat/infra/record
 plant eventlog/capture lifeboat/restore
 plant restore lifeboat/internal/database/sqlite
 plant restore/snapshot lifeboat/eventlog/capture
-plant internal/config lifeboat/internal/agent
+plant internal/config lifeboat/infra/record
 plant internal/workload lifeboat/eventlog
 plant eventlog github.com/Azure/azure-sdk-for-go/sdk/storage/azblob
 plant restore github.com/microsoft/go-mssqldb

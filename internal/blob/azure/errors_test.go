@@ -141,7 +141,7 @@ func TestSecretsStayOut(t *testing.T) {
 	require.ErrorContains(t, err, "uksouth.blob.core.windows.net/log/log%2F1")
 	require.NotContains(t, err.Error(), "SECRET")
 	require.NotContains(t, err.Error(), "sig")
-	require.False(t, errors.Is(err, blob.ErrPermanent))
+	require.NotErrorIs(t, err, blob.ErrPermanent)
 }
 
 // TestHostileLists: what a service lists is checked before anybody relies on it.

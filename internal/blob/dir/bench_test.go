@@ -24,7 +24,7 @@ func BenchmarkCreate(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				defer s.Close() //nolint:errcheck // a benchmark
+				defer s.Close()
 				folder, body := b.TempDir(), make([]byte, size)
 				compare(b, workers, size,
 					func(i int64) error { return writeSync(filepath.Join(folder, fmt.Sprint(i)), body) },

@@ -37,7 +37,7 @@ func TestLargeFolderInPages(t *testing.T) {
 	}
 	s, err := Open(path)
 	require.NoError(t, err)
-	defer s.Close() //nolint:errcheck // a test
+	defer s.Close()
 	s.listPage = 700
 	var got []string
 	for info, err := range s.List(t.Context(), "", "") {

@@ -35,7 +35,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[blob.I
 var errStopped = errors.New("the consumer stopped")
 
 type walk struct {
-	ctx           context.Context
+	ctx           context.Context //nolint:containedctx // lives for one List
 	root          *os.Root
 	prefix, after string
 	page          int
@@ -118,7 +118,7 @@ func (w *walk) names(p, base, last string) ([]string, error) {
 			slices.Sort(names)
 			names = names[:w.page+1]
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			slices.Sort(names)
 			return names, nil
 		}

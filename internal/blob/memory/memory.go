@@ -136,7 +136,7 @@ func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadClos
 }
 
 type reader struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // an io.Reader has no other way to learn of it
 	store *Store
 	rest  []byte
 	end   error // after rest

@@ -151,7 +151,7 @@ func (s *Store) Get(ctx context.Context, name string, off, n int64) (io.ReadClos
 // several requests fit together.
 type reader struct {
 	store *Store
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // an io.Reader has no other way to learn of it
 	name  string
 	off   int64 // of the next byte
 	rest  int64 // bytes still wanted; negative = to the end
@@ -185,7 +185,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		r.dog.wake()
 		n, err := r.inner.Read(p)
 		r.dog.rest()
-		if err == nil || err == io.EOF {
+		if err == nil || err == io.EOF { //nolint:errorlint // a wrapped one is a broken connection
 			return n, err
 		}
 		err = r.dog.explain(err)
@@ -237,7 +237,7 @@ func do[T any](ctx context.Context, p Policy, f func() (T, error)) (T, error) {
 	case err == nil || final(err):
 		return result, err
 	case last != nil && !errors.Is(err, last): // the context ended between two tries
-		return result, fmt.Errorf("%w, after %d tries; the last answer: %v", err, tries, last)
+		return result, fmt.Errorf("%w, after %d tries; the last answer: %w", err, tries, last)
 	}
 	return result, fmt.Errorf("gave up after %d tries: %w", tries, err)
 }
@@ -249,14 +249,14 @@ func final(err error) bool {
 			return true
 		}
 	}
-	return err == io.EOF // bare; a wrapped one is a connection that was closed on us
+	return err == io.EOF //nolint:errorlint // a wrapped one is a connection that was closed on us
 }
 
 // watchdog ends a context when nothing happens for too long while it is awake.
 type watchdog struct {
 	timer  *time.Timer
 	limit  time.Duration
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // the one it ends
 	cancel context.CancelCauseFunc
 }
 
@@ -278,8 +278,9 @@ func (d *watchdog) stop() {
 
 // explain replaces the bare "context canceled" that the watchdog caused.
 func (d *watchdog) explain(err error) error {
-	if err != nil && context.Cause(d.ctx) == errHung {
-		return fmt.Errorf("%w within %s (%v)", errHung, d.limit, err)
+	if err != nil && errors.Is(context.Cause(d.ctx), errHung) {
+		// Not wrapped: it is the watchdog that cancelled, not the caller.
+		return fmt.Errorf("%w within %s (%s)", errHung, d.limit, err.Error())
 	}
 	return err
 }

@@ -103,7 +103,7 @@ func TestCancelledWhileWaiting(t *testing.T) {
 		require.ErrorContains(t, err, "injected fault", "the store's own answer is told")
 		calls := m.Counts().Create
 		m.Use(nil)
-		time.Sleep(time.Hour) // the bubble's clock
+		<-time.After(time.Hour) // the bubble's clock
 		require.Equal(t, calls, m.Counts().Create)
 		require.Empty(t, m.Names())
 	})
@@ -202,7 +202,7 @@ func TestListGoesOn(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprintf("n/%03d", 10+n), info.Name)
 			n++
-			time.Sleep(time.Hour) // a slow consumer is not a hung store
+			<-time.After(time.Hour) // a slow consumer is not a hung store
 		}
 		require.Equal(t, 90, n)
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -254,7 +253,7 @@ func TestLabelsDiffer(t *testing.T) {
 	labels := []string{labelID, labelSalt, labelObject, labelHeader, labelRing, labelNames}
 	slices.Sort(labels)
 	require.Len(t, slices.Compact(labels), 6)
-	require.Regexp(t, regexp.MustCompile(`\x00$`), labelObject, "a name is appended")
+	require.Regexp(t, `\x00$`, labelObject, "a name is appended")
 	require.Len(t, hex.EncodeToString(make([]byte, keyIDSize)), 32)
 }
 

@@ -85,16 +85,16 @@ func decodeKeyObject(b []byte) (keyObject, error) {
 	}
 	if err := json.Unmarshal(b, &kind); err != nil {
 		if unfinished(b) {
-			return keyObject{}, fmt.Errorf("%w: %v", ErrTruncated, err)
+			return keyObject{}, fmt.Errorf("%w: %w", ErrTruncated, err)
 		}
-		return keyObject{}, fmt.Errorf("%w: %v", ErrCorrupt, err)
+		return keyObject{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if kind.Format == keyFormat && kind.Version > keyVersion {
 		return keyObject{}, fmt.Errorf("%w: version %d, known is %d", ErrNewerVersion, kind.Version, keyVersion)
 	}
 	var o keyObject
 	if err := json.Unmarshal(b, &o); err != nil {
-		return keyObject{}, fmt.Errorf("%w: %v", ErrCorrupt, err)
+		return keyObject{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	again, err := o.encode()
 	if err != nil {

@@ -141,7 +141,7 @@ var errStopped = errors.New("the consumer stopped")
 
 type lister struct {
 	s             *Store
-	ctx           context.Context
+	ctx           context.Context //nolint:containedctx // lives for one List
 	prefix, after string
 	yield         func(blob.Info, error) bool
 }

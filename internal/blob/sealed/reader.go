@@ -85,7 +85,7 @@ func (s *Store) open(ctx context.Context, name, stored string, r plainRange) (io
 func (s *Store) readHeader(ctx context.Context, name string, r io.Reader) (header, *sealer, error) {
 	buf := make([]byte, headerSize)
 	n, err := io.ReadFull(r, buf)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !isEnd(err) {
 		return header{}, nil, err
 	}
 	h, err := decodeHeader(buf[:n])
@@ -142,7 +142,7 @@ func (r *reader) next() error {
 	}
 	buf := r.buf[:size]
 	n, err := io.ReadFull(r.inner, buf)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if isEnd(err) {
 		return fmt.Errorf("read %s: %w: %d of %d bytes of frame %d", r.name, ErrTruncated, n, size, r.frame)
 	}
 	if err != nil {
@@ -166,13 +166,19 @@ func (r *reader) next() error {
 	return nil
 }
 
+// isEnd tells the end of the inner reader, as io.ReadFull reports it, from a connection
+// that broke: stores wrap those.
+func isEnd(err error) bool {
+	return err == io.EOF || err == io.ErrUnexpectedEOF //nolint:errorlint // bare ones alone
+}
+
 func (r *reader) nothingFollows() error {
 	var extra [1]byte
 	n, err := io.ReadFull(r.inner, extra[:])
 	if n > 0 {
 		return fmt.Errorf("read %s: %w: bytes follow the end", r.name, ErrCorrupt)
 	}
-	if err != io.EOF {
+	if !isEnd(err) {
 		return fmt.Errorf("read %s: %w", r.name, err)
 	}
 	return nil

@@ -188,17 +188,17 @@ func TestPlantedKeys(t *testing.T) {
 	planted, _ := evil.Bytes("keys/log/00000002/wrap-0001")
 	evilRoot, _ := evil.Bytes("keys/root/wrap-0001")
 
-	m, root := build()
+	m, _ := build()
 	m.Put("keys/log/00000002/wrap-0001", planted)
 	err := open(t, m, c).Create(ctx, "log/00000002/1", []byte("secret"))
 	require.ErrorIs(t, err, sealed.ErrForeignRoot, "a planted key")
 
-	m, root = build()
+	m, _ = build()
 	m.Put("keys/root/wrap-0001", evilRoot)
 	_, err = blob.ReadAll(ctx, open(t, m, c), "log/00000001/1", 100)
 	require.ErrorIs(t, err, sealed.ErrForeignRoot, "another root key")
 
-	m, root = build()
+	m, root := build()
 	m.Put("keys/root/wrap-0002", evilRoot)
 	_, err = blob.ReadAll(ctx, open(t, m, c), "log/00000001/1", 100)
 	require.ErrorIs(t, err, sealed.ErrForeignRoot, "a second root key")

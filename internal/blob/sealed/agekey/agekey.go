@@ -91,11 +91,11 @@ func (o *Opener) Unwrap(_ context.Context, w sealed.Wrap) ([]byte, error) {
 		return nil, sealed.ErrNotMine
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", sealed.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", sealed.ErrCorrupt, err)
 	}
 	key, err := io.ReadAll(io.LimitReader(r, 64)) // a key has 32 bytes
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", sealed.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", sealed.ErrCorrupt, err)
 	}
 	return key, nil
 }

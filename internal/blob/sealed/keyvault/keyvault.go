@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 
@@ -132,11 +133,11 @@ func (k *Key) explain(verb string, err error) error {
 	}
 	short := &answerError{text: fmt.Sprintf("%s %s: HTTP %d %s", verb, k, answer.StatusCode, answer.ErrorCode), answer: answer}
 	switch answer.StatusCode {
-	case 400:
+	case http.StatusBadRequest:
 		return blob.Permanent(short, "the vault cannot open it: it was made with another key, or was changed")
-	case 401, 403:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return blob.Permanent(short, "give this identity the role Key Vault Crypto User on the key; if it has it, the key may be disabled or the vault's firewall closed to this address")
-	case 404:
+	case http.StatusNotFound:
 		return blob.Permanent(short, "the key or this version of it is gone: recover it in the vault if soft delete still has it, or open with the offline key")
 	}
 	return short
