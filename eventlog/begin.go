@@ -159,10 +159,13 @@ func (b *beginner) level(ctx context.Context, heads []*head) ([]*head, error) {
 	if err != nil {
 		return nil, inStore(b.regions()[lag], err)
 	}
+	heads[lag] = &h
+	if h.epoch != heads[lead].epoch {
+		return nil, fmt.Errorf("%w: another writer began epoch %d at the same time", ErrFenced, h.epoch)
+	}
 	if !bytes.Equal(h.bytes, heads[lead].bytes) {
 		return nil, b.diverged(h.epoch, heads[0].record, heads[1].record)
 	}
-	heads[lag] = &h
 	return heads, nil
 }
 
