@@ -7,10 +7,16 @@ import (
 	"strings"
 
 	"lifeboat/eventlog"
+	"lifeboat/failover/approval"
+	"lifeboat/failover/incident"
+	"lifeboat/failover/incident/record"
+	"lifeboat/failover/incident/report"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/drill"
+	"lifeboat/internal/readiness"
+	"lifeboat/internal/signers"
 	"lifeboat/restore"
 )
 
@@ -36,17 +42,20 @@ var exits = []exit{
 	{0, "ok", "it was done; for a proof: it holds", nil},
 	{130, "interrupted", "stopped by a signal; whatever was begun can be run again", []error{context.Canceled}},
 	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen}},
-	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{eventlog.ErrNewerVersion}},
+	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{
+		eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, readiness.ErrNewerFormat, approval.ErrNewerFormat}},
 	{5, "fenced", "the log has been taken over, or another writer is at work", []error{eventlog.ErrFenced, database.ErrFenced}},
 	{8, "lost", "a drill did not prove what it set out to prove", []error{drill.ErrNotProven}},
 	{7, "damaged", "an object is corrupt, cut short or missing, or a hash differs", []error{
-		errDamage, restore.ErrMismatch, restore.ErrInconsistent, eventlog.ErrCorrupt, eventlog.ErrTruncated,
+		errDamage, record.ErrCorrupt, record.ErrForged, report.ErrAltered, report.ErrNotReport, readiness.ErrCorrupt,
+		restore.ErrMismatch, restore.ErrInconsistent, eventlog.ErrCorrupt, eventlog.ErrTruncated,
 		eventlog.ErrDiverged, eventlog.ErrOtherStream}},
 	{6, "not restorable", "the store does not prove that point; the message names the nearest that it does", []error{
 		restore.ErrOutsideWindow, restore.ErrNoSnapshot, eventlog.ErrGap}},
 	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
 	{3, "refused", "refused before anything was changed", []error{
-		errRefused, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
+		errRefused, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
+		approval.ErrStatement, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
 	{10, "policy", "a rule that guards recovery is not met", []error{errPolicy}},
 	{11, "policy warning", "a rule is unknown before the update, or one that only warns is not met", []error{errPolicyWarning}},
 	{1, "failed", "it failed for another reason; the message says which", nil},
@@ -83,6 +92,8 @@ var hints = []struct {
 	{restore.ErrNoSnapshot, "take one with 'lifeboat snapshot take', or check the store's URL"},
 	{restore.ErrOutsideWindow, "'lifeboat status' shows what can be restored"},
 	{restore.ErrMismatch, "the restored database must not be used; run 'lifeboat log verify' and 'lifeboat snapshot verify', then restore to another point"},
+	{signers.ErrUnknownKey, "have your public key added to the allowed_signers file that committee.yaml names"},
+	{report.ErrAltered, "do not rely on this copy; make the report again, or take the copy that the record keeps"},
 	{eventlog.ErrNotDurable, "the commit is in the primary's database; look at the mirror's store and its link, then ask again"},
 	{eventlog.ErrDegraded, "the mirror cannot be reached; what is committed now exists in one region only"},
 	{errDamage, "nothing was repaired; the other region's store may hold the same objects whole"},

@@ -66,7 +66,8 @@ Try it on this machine, with nothing set up:  lifeboat drill`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "log errors only, and draw no progress")
 	root.AddCommand(
 		a.initCommand(), a.captureCommand(), a.agentCommand(), a.snapshotCommand(), a.logCommand(), a.restoreCommand(),
-		a.statusCommand(), a.takeoverCommand(), a.drillCommand(), a.policyCommand(), a.versionCommand(),
+		a.statusCommand(), a.takeoverCommand(), a.incidentCommand(), a.committeeCommand(), a.dueCommand(),
+		a.readinessCommand(), a.reportCommand(), a.serveCommand(), a.drillCommand(), a.policyCommand(), a.versionCommand(),
 	)
 	a.noteEntry(root)
 	root.SetHelpTemplate(root.HelpTemplate() + "{{if not .HasParent}}\nExit codes:\n" + exitCodesHelp() + "{{end}}")

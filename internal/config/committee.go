@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -147,7 +148,11 @@ func ParseCommittee(text []byte, lookup Lookup) (*Committee, error) {
 // expandAll replaces ${NAME} in every scalar.
 func (w *walker) expandAll(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {
+		before := n.Value
 		w.expand(n, "")
+		if _, err := strconv.Atoi(n.Value); err == nil && before != n.Value && n.Style == 0 {
+			n.Tag = "!!int" // port: ${PORT} is a number
+		}
 	}
 	for _, child := range n.Content {
 		w.expandAll(child)

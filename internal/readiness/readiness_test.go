@@ -71,3 +71,27 @@ func TestGolden(t *testing.T) {
 	require.Equal(t, uint64(41), got[0].To.Seq)
 	require.True(t, got[0].Proof.OK)
 }
+
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	never, _, err := readiness.Latest(t.Context(), store, readiness.Proved)
+	require.NoError(t, err)
+	require.True(t, never.At.IsZero())
+	require.NoError(t, readiness.Mark(t.Context(), store, readiness.Proved, readiness.Event{At: t0, OK: true}, 12))
+	require.NoError(t, readiness.Mark(t.Context(), store, readiness.Proved, readiness.Event{At: t0.Add(time.Hour), Detail: "dbo.Visit differs"}, 0))
+	require.NoError(t, readiness.Mark(t.Context(), store, readiness.Forecast, readiness.Event{At: t0, OK: true}, 5400))
+	last, _, err := readiness.Latest(t.Context(), store, readiness.Proved)
+	require.NoError(t, err)
+	require.Equal(t, readiness.Event{At: t0.Add(time.Hour), Detail: "dbo.Visit differs"}, last)
+	_, seconds, err := readiness.Latest(t.Context(), store, readiness.Forecast)
+	require.NoError(t, err)
+	require.InDelta(t, 5400, seconds, 0)
+	require.Error(t, readiness.Mark(t.Context(), store, "luck", readiness.Event{At: t0}, 0))
+	none, err := readiness.History(t.Context(), store, t0, t0.AddDate(10, 0, 0), 10)
+	require.NoError(t, err)
+	require.Empty(t, none, "marks are no samples")
+	store.Put("readiness/marks/proof/9999999999999999", []byte(`{"format":2}`))
+	_, _, err = readiness.Latest(t.Context(), store, readiness.Proved)
+	require.ErrorIs(t, err, readiness.ErrNewerFormat)
+}

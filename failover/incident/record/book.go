@@ -114,7 +114,7 @@ func (b *Book) Append(ctx context.Context, stream string, d incident.Draft) (inc
 			return incident.Signed{}, err
 		}
 		if chain.N == 0 && stream != incident.Committee {
-			return incident.Signed{}, fmt.Errorf("%s: %w: no such incident", path.Base(stream), blob.ErrNotExist)
+			return incident.Signed{}, fmt.Errorf("%w: %s", incident.ErrNoIncident, path.Base(stream))
 		}
 		signed, err := b.write(ctx, stream, d, chain)
 		if !errors.Is(err, blob.ErrExists) {

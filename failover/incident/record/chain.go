@@ -46,6 +46,9 @@ type DamagedError struct {
 	Findings []incident.Finding
 }
 
+// Unwrap makes every DamagedError an ErrCorrupt.
+func (e *DamagedError) Unwrap() error { return ErrCorrupt }
+
 func (e *DamagedError) Error() string {
 	parts := make([]string, len(e.Findings))
 	for i, f := range e.Findings {

@@ -164,7 +164,7 @@ func TestOrderOfWorkIsHeldWhenWriting(t *testing.T) {
 	_, err = o.book.Append(t.Context(), stream, d)
 	require.ErrorContains(t, err, "sam does not hold the role ceo")
 	_, err = o.book.Append(t.Context(), "incidents/SI-2026-0009", o.draft("sam", note("x")))
-	require.ErrorIs(t, err, blob.ErrNotExist)
+	require.ErrorIs(t, err, incident.ErrNoIncident)
 	_, err = o.book.Append(t.Context(), "log/1", o.draft("sam", note("x")))
 	require.Error(t, err)
 	_, private, err := ed25519.GenerateKey(rand.Reader)

@@ -265,7 +265,7 @@ func (b *Book) Export(ctx context.Context, stream string) iter.Seq2[incident.Fil
 	return func(yield func(incident.File, error) bool) {
 		c, err := b.Read(ctx, stream)
 		if err == nil && c.N == 0 {
-			err = fmt.Errorf("%s: %w", stream, blob.ErrNotExist)
+			err = fmt.Errorf("%w: %s", incident.ErrNoIncident, path.Base(stream))
 		}
 		for n := 1; err == nil && n <= c.N; n++ {
 			name := entryName(stream, n)
@@ -298,14 +298,14 @@ func (b *Book) anyCopy(ctx context.Context, name string, limit int64) (body []by
 	return nil, err
 }
 
-// Incident reads and folds one incident; blob.ErrNotExist when there is none of the name.
+// Incident reads and folds one incident; incident.ErrNoIncident when there is none of the name.
 func (b *Book) Incident(ctx context.Context, id incident.ID) (incident.State, *Chain, error) {
 	c, err := b.Read(ctx, id.Stream())
 	if err != nil {
 		return incident.State{}, nil, err
 	}
 	if c.N == 0 {
-		return incident.State{}, nil, fmt.Errorf("incident %s: %w", id, blob.ErrNotExist)
+		return incident.State{}, nil, fmt.Errorf("%w: %s", incident.ErrNoIncident, id)
 	}
 	state, _ := b.cfg.Policy.Fold(id, c.Entries)
 	return state, c, nil
