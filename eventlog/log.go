@@ -282,10 +282,13 @@ func (l *Log) headers(ctx context.Context, after Position, yield func(SegmentInf
 		}
 		w := headerWalk{log: l, reign: r, chain: &c, yield: yield}
 		s, err := w.run(ctx)
-		if err == nil && !w.stopped {
+		if w.stopped { // whatever failed behind it is no concern of a consumer that has left
+			return nil
+		}
+		if err == nil {
 			err = l.endOfReign(ctx, r, &c, s)
 		}
-		if err != nil || w.stopped {
+		if err != nil {
 			return err
 		}
 	}
