@@ -104,7 +104,7 @@ var listening = regexp.MustCompile(`listens on (http://127\.0\.0\.1:(\d+))`)
 func (s *Server) run(t testing.TB, program string) {
 	t.Helper()
 	// Without --skipApiVersionCheck Azurite refuses the SDK's newer protocol version.
-	cmd := exec.Command(program, "--blobHost", "127.0.0.1", "--blobPort", s.port, "--location", s.folder, //nolint:gosec // pinned
+	cmd := exec.Command(program, "--blobHost", "127.0.0.1", "--blobPort", s.port, "--location", s.folder,
 		"--disableTelemetry", "--skipApiVersionCheck", "--silent")
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+s.Account+":"+string(s.Key))
 	cmd.SysProcAttr = dieWithParent()
@@ -225,7 +225,7 @@ func installInto(folder, program string) error {
 	if err != nil {
 		return fmt.Errorf("install node and npm: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil { //nolint:gosec // programs, not data
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil { // programs, not data
 		return err
 	}
 	unlock, err := lockFile(folder + ".lock")
@@ -240,7 +240,7 @@ func installInto(folder, program string) error {
 	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
-	if err := os.Mkdir(staging, 0o755); err != nil { //nolint:gosec // programs, not data
+	if err := os.Mkdir(staging, 0o755); err != nil { // programs, not data
 		return err
 	}
 	for name, content := range map[string][]byte{"package.json": manifest, "package-lock.json": lock} {
@@ -251,7 +251,7 @@ func installInto(folder, program string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 	defer cancel()
 	// No scripts: nothing of what is installed runs before Azurite itself does.
-	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund") //nolint:gosec // npm
+	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = staging
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w: %s", err, lastLines(string(out), 3))
