@@ -91,8 +91,20 @@ func (o *drillOptions) check() error {
 
 // stage is where a drill plays.
 type stage struct {
-	dir   string
-	clear func() error // removes what need not stay
+	dir  string
+	made bool // a temporary folder
+}
+
+// clear removes what need not stay: with a report, the regions in a temporary folder;
+// without one everything there, and after an interruption what is in a given folder too.
+func (s *stage) clear(reported, interrupted bool) error {
+	switch {
+	case s.made && reported:
+		return errors.Join(os.RemoveAll(filepath.Join(s.dir, "primary")), os.RemoveAll(filepath.Join(s.dir, "mirror")))
+	case s.made || !reported && interrupted:
+		return os.RemoveAll(s.dir)
+	}
+	return nil
 }
 
 // makeStage prepares the folder: --dir stays as it is in the end; without it a temporary
@@ -100,11 +112,7 @@ type stage struct {
 func makeStage(dir string) (*stage, error) {
 	if dir == "" {
 		made, err := os.MkdirTemp("", "lifeboat-drill-")
-		s := &stage{dir: made}
-		s.clear = func() error {
-			return errors.Join(os.RemoveAll(filepath.Join(s.dir, "primary")), os.RemoveAll(filepath.Join(s.dir, "mirror")))
-		}
-		return s, err
+		return &stage{made, true}, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -117,7 +125,7 @@ func makeStage(dir string) (*stage, error) {
 		return nil, fmt.Errorf("%w: --dir %s is not empty; a drill only writes to a folder of its own", errRefused, dir)
 	}
 	abs, err := filepath.Abs(dir)
-	return &stage{dir: abs, clear: func() error { return nil }}, err
+	return &stage{abs, false}, err
 }
 
 func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
@@ -128,13 +136,8 @@ func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	finished := false
-	defer func() {
-		err = errors.Join(err, st.clear())
-		if !finished && o.dir == "" {
-			err = errors.Join(err, os.RemoveAll(st.dir)) // there is no report to keep
-		}
-	}()
+	reported := false
+	defer func() { err = errors.Join(err, st.clear(reported, ctx.Err() != nil)) }()
 	log := a.logger()
 	log.Info("drill", "seed", o.seed, "lose", o.lose, "dir", st.dir)
 	cfg, err := a.drillConfig(ctx, o, st.dir)
@@ -142,10 +145,13 @@ func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
 		return err
 	}
 	result, err := drill.Run(ctx, cfg)
+	if err != nil {
+		err = fmt.Errorf("%w (seed %d)", err, o.seed)
+	}
 	if result == nil {
 		return err
 	}
-	finished = true
+	reported = true
 	return errors.Join(a.report(result.Summary(), func(w io.Writer) { printDrill(w, result) }), err)
 }
 
