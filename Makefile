@@ -55,7 +55,7 @@ unit: extras ## the tests, under the race detector, in random order
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## a few seconds on every fuzz target
-	scripts/fuzz.sh 3s 180
+	scripts/fuzz.sh 3s 240
 
 .PHONY: fuzz
 fuzz: ## FUZZ=60s on every fuzz target
