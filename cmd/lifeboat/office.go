@@ -108,7 +108,7 @@ func (o *officeFlags) furnish(ctx context.Context, out *office, primary config.U
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	out.since = since.End(location)
+	out.since = since.Start(location)
 	directory := peopleOf(people)
 	policy := policyOf(people, directory)
 	out.approval = approval.Policy{Quorum: policy.PlanQuorum, BreakGlass: policy.BreakGlass, MaxAge: people.Terms.Approval}

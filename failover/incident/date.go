@@ -26,6 +26,11 @@ func DateOf(t time.Time, loc *time.Location) Date {
 // IsZero reports whether there is no date.
 func (d Date) IsZero() bool { return d == Date{} }
 
+// Start is the first instant of the day in a place.
+func (d Date) Start(loc *time.Location) time.Time {
+	return time.Date(d.year, time.Month(d.month), d.day, 0, 0, 0, 0, loc)
+}
+
 // End is the last instant of the day in a place.
 func (d Date) End(loc *time.Location) time.Time {
 	return time.Date(d.year, time.Month(d.month), d.day+1, 0, 0, 0, 0, loc).Add(-1)

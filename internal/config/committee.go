@@ -150,8 +150,8 @@ func (w *walker) expandAll(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {
 		before := n.Value
 		w.expand(n, "")
-		if _, err := strconv.Atoi(n.Value); err == nil && before != n.Value && n.Style == 0 {
-			n.Tag = "!!int" // port: ${PORT} is a number
+		if _, err := strconv.Atoi(n.Value); err == nil && before != n.Value {
+			n.Tag, n.Style = "!!int", 0 // port: "${PORT}" is a number; where text is wanted it stays what it is
 		}
 	}
 	for _, child := range n.Content {

@@ -21,20 +21,27 @@ quorum:
   plan: [[ceo, deputy], [cto, ld]]
 terms: {inform_within: 15m}
 notify:
-  mail: [{host: mail.careful.example, security: starttls, user: lifeboat, password: "${SMTP_PASSWORD}", from: si@careful.example}]
+  mail: [{host: mail.careful.example, port: "${PORT}", security: starttls, user: lifeboat, password: "${SMTP_PASSWORD}", from: si@careful.example}]
   webhooks: [{shape: teams, url: "${TEAMS_URL}"}]
 `
 
 func TestParseCommittee(t *testing.T) {
 	t.Parallel()
-	c, err := config.ParseCommittee([]byte(committeeFile), func(name string) (string, bool) { return "secret: " + name, true })
+	c, err := config.ParseCommittee([]byte(committeeFile), func(name string) (string, bool) {
+		if name == "PORT" {
+			return "2525", true
+		}
+		return map[string]string{"SMTP_PASSWORD": "0123456", "TEAMS_URL": "secret: " + name}[name], true
+	})
 	require.NoError(t, err)
-	require.Equal(t, "secret: SMTP_PASSWORD", c.Notify.Mail[0].Password.Reveal())
+	require.Equal(t, "0123456", c.Notify.Mail[0].Password.Reveal(), "digits stay text")
+	require.Equal(t, 2525, c.Notify.Mail[0].Port)
+	require.Equal(t, "secret: TEAMS_URL", c.Notify.Webhooks[0].URL.Reveal())
 	require.Equal(t, [][]string{{"ceo", "deputy"}, {"cto", "ld"}}, c.Quorum.Plan)
 	require.Equal(t, 15*time.Minute, c.Terms.InformWithin)
 	require.Equal(t, 24*time.Hour, c.Terms.Approval)
 	require.Equal(t, "127.0.0.1:7118", c.Page.Listen)
-	require.NotContains(t, fmt.Sprintf("%v %+v %#v", c, *c, c.Notify), "SMTP_PASSWORD")
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", c, *c, c.Notify), "0123456")
 }
 
 func TestParseCommitteeRefuses(t *testing.T) {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -122,7 +123,7 @@ func (s *SMTP) message(p incident.Person, t Text) (*mail.Msg, error) {
 	if s.cfg.To != "" {
 		to = s.cfg.To
 	}
-	m := mail.NewMsg()
+	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := m.From(s.cfg.From); err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
@@ -131,7 +132,8 @@ func (s *SMTP) message(p incident.Person, t Text) (*mail.Msg, error) {
 	}
 	m.Subject(t.Subject)
 	m.SetDate()
-	m.SetMessageID()
+	_, domain, _ := strings.Cut(s.cfg.From, "@")
+	m.SetMessageIDWithValue(rand.Text() + "@" + domain) // the library's would name this machine
 	m.SetImportance(mail.ImportanceHigh)
 	m.SetBodyString(mail.TypeTextPlain, t.Body)
 	return m, nil
