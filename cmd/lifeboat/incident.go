@@ -178,6 +178,17 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
+// incidentArg wants one argument, an incident.
+func incidentArg(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%w: %s wants one argument, the incident, not %q", errUsage, cmd.CommandPath(), args)
+	}
+	if _, err := incident.ParseID(args[0]); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return nil
+}
+
 // required marks flags that have to be given.
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ func (a *app) incidentInvestigateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "investigate ID",
 		Short: "Record the DPO's investigation; due within 7 days of the report",
-		Args:  oneArg("the incident"),
+		Args:  incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -29,10 +30,13 @@ func (a *app) incidentInvestigateCommand() *cobra.Command {
 	return cmd
 }
 
+// actionPattern is how actions are named.
+var actionPattern = regexp.MustCompile(`^A[0-9]+$`)
+
 // actionAddCommand serves incidents and the committee's register alike.
 func (a *app) actionAddCommand(register bool) *cobra.Command {
 	var what, owner, due string
-	cmd := &cobra.Command{Use: "add ID", Short: "Add an action with its owner and due date", Args: oneArg("the incident")}
+	cmd := &cobra.Command{Use: "add ID", Short: "Add an action with its owner and due date", Args: incidentArg}
 	if register {
 		cmd.Use, cmd.Args = "add", noArgs
 	}
@@ -96,8 +100,8 @@ func (a *app) actionEnd(register bool, verb, short string, kind incident.Kind) *
 		wanted, cmd.Use = 1, verb+" ACTION"
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) != wanted {
-			return fmt.Errorf("%w: want %s", errUsage, cmd.UseLine())
+		if len(args) != wanted || !actionPattern.MatchString(args[wanted-1]) {
+			return fmt.Errorf("%w: %q: want %s, with an action like A1", errUsage, args, cmd.UseLine())
 		}
 		return nil
 	}
@@ -113,7 +117,7 @@ func (a *app) incidentCloseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "close ID",
 		Short: "Close the incident: the service is back, the DPO has investigated, no action is open",
-		Args:  oneArg("the incident"),
+		Args:  incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -123,7 +127,7 @@ func (a *app) incidentCloseCommand() *cobra.Command {
 }
 
 func (a *app) incidentReopenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "reopen ID", Short: "Open a closed incident again, with the reason", Args: oneArg("the incident")}
+	cmd := &cobra.Command{Use: "reopen ID", Short: "Open a closed incident again, with the reason", Args: incidentArg}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return e.do(cmd, args[0], incident.Entry{Kind: incident.Reopened})

@@ -37,7 +37,7 @@ type showResult struct {
 
 // incidentReader makes a verb that reads one incident and prints it.
 func (a *app) incidentReader(cmd *cobra.Command, print func(io.Writer, showResult)) *cobra.Command {
-	cmd.Args = oneArg("the incident")
+	cmd.Args = incidentArg
 	o := a.officeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := incident.ParseID(args[0])
@@ -209,7 +209,7 @@ func (a *app) incidentExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export ID",
 		Short: "Write every entry and attachment of an incident to a new folder, checkable with ssh-keygen alone",
-		Args:  oneArg("the incident"),
+		Args:  incidentArg,
 	}
 	o := a.officeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

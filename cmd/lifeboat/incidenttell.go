@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) incidentNoteCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "note ID", Short: "Add what is worth keeping; nobody is informed", Args: oneArg("the incident")}
+	cmd := &cobra.Command{Use: "note ID", Short: "Add what is worth keeping; nobody is informed", Args: incidentArg}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return e.do(cmd, args[0], incident.Entry{Kind: incident.Updated})
@@ -21,7 +21,7 @@ func (a *app) incidentNoteCommand() *cobra.Command {
 }
 
 func (a *app) incidentUpdateCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "update ID", Short: "Add progress, and tell the whole committee how it stands", Args: oneArg("the incident")}
+	cmd := &cobra.Command{Use: "update ID", Short: "Add progress, and tell the whole committee how it stands", Args: incidentArg}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := e.do(cmd, args[0], incident.Entry{Kind: incident.Updated}); err != nil {
@@ -37,7 +37,7 @@ func (a *app) incidentNotifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "notify ID",
 		Short: "Tell how it stands to whoever was not reached; with nobody left, to all",
-		Args:  oneArg("the incident"),
+		Args:  incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return e.remind(cmd, args[0], false) }
@@ -73,7 +73,7 @@ func (a *app) incidentInformedCommand() *cobra.Command {
 		Use:     "informed ID",
 		Short:   "Record that a person informed members of the committee, by telephone for instance",
 		Example: "  lifeboat incident informed SI-2026-0001 --people lin@example.org --how phone",
-		Args:    oneArg("the incident"),
+		Args:    incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -88,7 +88,7 @@ func (a *app) incidentInformedCommand() *cobra.Command {
 func (a *app) incidentMeetingCommand() *cobra.Command {
 	var present []string
 	var held bool
-	cmd := &cobra.Command{Use: "meeting ID", Short: "Record that the emergency meeting is called, or was held", Args: oneArg("the incident")}
+	cmd := &cobra.Command{Use: "meeting ID", Short: "Record that the emergency meeting is called, or was held", Args: incidentArg}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return e.do(cmd, args[0], incident.Entry{Kind: incident.Meeting, Gathering: &incident.Gathering{Present: present, Held: held}})
@@ -106,7 +106,7 @@ func (a *app) incidentAnnounceCommand() *cobra.Command {
 		Long: `With --file, keep a draft and ask the committee to approve it. With --send, send the approved
 draft of that digest (its beginning is enough) to the channels for customers, or say that it is to be
 sent by hand when there are none. A text that looks like it holds personal data is not even kept.`,
-		Args: oneArg("the incident"),
+		Args: incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

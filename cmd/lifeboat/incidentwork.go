@@ -19,7 +19,7 @@ func (a *app) incidentAssessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "assess ID",
 		Short: "Record extent and cause, and whether personal data was breached (CTO or LD)",
-		Args:  oneArg("the incident"),
+		Args:  incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ func (a *app) incidentPlanCommand() *cobra.Command {
 		Long: `Propose the plan in a file: the one that 'lifeboat failover plan' wrote, or any other. The file is
 kept with the entry and known by its SHA-256, which the committee signs. A second plan is a change of
 plan: earlier approvals do not count for it.`,
-		Args: oneArg("the incident"),
+		Args: incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -87,7 +87,7 @@ quorum: it takes two people, and the DPO gets a case to look into.`,
 		Example: `  lifeboat incident approve SI-2026-0001
   lifeboat incident approve SI-2026-0001 --message latest
   lifeboat incident approve SI-2026-0001 --break-glass "CEO and deputy cannot be reached"`,
-		Args: oneArg("the incident"),
+		Args: incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -167,7 +167,7 @@ func (a *app) incidentRecoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover ID",
 		Short: "Record that recovery starts (needs an approved plan), or with --done that the service is back",
-		Args:  oneArg("the incident"),
+		Args:  incidentArg,
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -207,7 +207,7 @@ func (a *app) incidentRecoverCommand() *cobra.Command {
 }
 
 func (a *app) incidentOutageCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "outage ID", Short: "Record that the service failed again (at --at)", Args: oneArg("the incident")}
+	cmd := &cobra.Command{Use: "outage ID", Short: "Record that the service failed again (at --at)", Args: incidentArg}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return e.do(cmd, args[0], incident.Entry{Kind: incident.OutageBegan})

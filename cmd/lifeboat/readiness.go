@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,12 @@ func (a *app) readinessMarkCommand() *cobra.Command {
 		Use:     "mark " + strings.Join(kinds, "|"),
 		Short:   "Remember that an audit, a restore proof or a forecast was made now",
 		Example: "  lifeboat restore --latest --into sqlite:proof.db && lifeboat readiness mark proof",
-		Args:    oneArg(strings.Join(kinds, ", ")),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(kinds, args[0]) {
+				return fmt.Errorf("%w: %q: %s wants one of %s", errUsage, args, cmd.CommandPath(), strings.Join(kinds, ", "))
+			}
+			return nil
+		},
 	}
 	o := a.officeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -90,7 +90,7 @@ func (a *app) reportIncidentCommand() *cobra.Command {
 rolled back, as FIRST-LAST sequence numbers: the report then lists which rows of which tables its
 transactions changed, by key, and counts people by the table that committee.yaml names.`,
 		Example: "  lifeboat report incident SI-2026-0001 --affected 41-44 --out reports",
-		Args:    oneArg("the incident"),
+		Args:    incidentArg,
 	}
 	r := a.reportFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
