@@ -46,6 +46,9 @@ type Store struct {
 	Name    pulumi.StringOutput
 	BlobURL pulumi.StringOutput
 	StateID pulumi.StringOutput // of the state account, when there is one
+	// Made are the containers, for what must wait for one: a dependency on the component
+	// would wait for whichever of its children happened to be registered by then.
+	Made map[string]pulumi.Resource
 
 	scope infra.Scope
 }
@@ -65,7 +68,7 @@ func (a *Args) Validate() error {
 
 // New makes the store.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Store, error) {
-	s := &Store{scope: args.Scope}
+	s := &Store{scope: args.Scope, Made: make(map[string]pulumi.Resource)}
 	if err := infra.Begin(ctx, s, "Store", name, args.Validate(), opts); err != nil {
 		return nil, err
 	}
@@ -172,12 +175,13 @@ func (s *Store) containers(ctx *pulumi.Context, name string, account *storage.St
 }
 
 func (s *Store) container(ctx *pulumi.Context, name, container string, account *storage.StorageAccount, service pulumi.Resource) error {
-	_, err := storage.NewBlobContainer(ctx, name, &storage.BlobContainerArgs{
+	made, err := storage.NewBlobContainer(ctx, name, &storage.BlobContainerArgs{
 		ResourceGroupName: s.scope.Group,
 		AccountName:       account.Name,
 		ContainerName:     pulumi.String(container),
 		PublicAccess:      storage.PublicAccessNone,
 	}, append(s.scope.Data(s), pulumi.DependsOn([]pulumi.Resource{service}))...)
+	s.Made[container] = made
 	return err
 }
 

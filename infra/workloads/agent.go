@@ -83,7 +83,7 @@ func jobs() []job {
 		{"preflight", ProofAccount, []string{"preflight"}, "2Gi", "512Mi", 1},
 		// The newest snapshot and log, from the mirror alone, into a file: the proof that
 		// the mirror restores, every night, without a SQL Server.
-		{"restore-proof", ProofAccount, []string{"restore", "--latest", "--from", "mirror", "--into", "sqlite:/work/proof.sqlite"}, "64Gi", "2Gi", 6},
+		{"restore-proof", ProofAccount, []string{"restore", "--latest", "--into", "sqlite:/work/proof.sqlite", "--scratch", "/work"}, "64Gi", "2Gi", 6},
 	}
 }
 

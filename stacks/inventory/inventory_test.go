@@ -144,3 +144,32 @@ func TestAgentsFileIsOneThatTheAgentReads(t *testing.T) {
 		}
 	}
 }
+
+// TestDiagramsAreCurrent keeps the diagrams of docs/infrastructure.md those that the
+// program gives; -update draws them anew.
+func TestDiagramsAreCurrent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "..", "docs", "infrastructure.md")
+	body, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text := string(body)
+	for _, name := range []string{"primary", "dr"} {
+		s := cases(t)[name]
+		made, err := inventory.Of(s, nil)
+		require.NoError(t, err)
+		begin := "<!-- graph " + name + " -->\n"
+		from := strings.Index(text, begin)
+		require.GreaterOrEqual(t, from, 0, begin)
+		from += len(begin)
+		to := from + strings.Index(text[from:], "<!-- /graph -->")
+		want := "```mermaid\n" + inventory.Mermaid(s.StackName(), made) + "```\n"
+		if *update {
+			text = text[:from] + want + text[to:]
+			continue
+		}
+		require.Equal(t, want, text[from:to], "run go test ./stacks/inventory -update")
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+}

@@ -44,7 +44,7 @@ func (r *region) primary() error {
 	}
 	r.out["mirrorLogUrl"] = pulumi.String(r.mirror.StoreURL(storage.Log))
 	return r.serving(&place{
-		local: r.scope.Names, localStore: st.ID, localVault: v.ID, own: []pulumi.Resource{st, v},
+		local: r.scope.Names, localStore: st.ID, localVault: v.ID, own: []pulumi.Resource{st.Made[storage.Code]},
 		mirror: &r.mirror, deploy: true, capture: true, public: true, live: true,
 		cidr: r.settings.Network.PrimaryCIDR, priority: edge.PriorityPrimary,
 	})

@@ -21,7 +21,7 @@ type place struct {
 	local      azure.Names // whose store and vault the region uses as its own
 	localStore pulumi.StringOutput
 	localVault pulumi.StringOutput
-	own        []pulumi.Resource // the components behind them, when this stack makes them
+	own        []pulumi.Resource // the code container of the store, when this stack makes it
 	mirror     *azure.Names      // where the agent mirrors to; nil for nowhere yet
 	deploy     bool              // the application and the jobs run
 	capture    bool              // the agent runs
@@ -63,7 +63,7 @@ func (r *region) serving(p *place) error {
 		return err
 	}
 	if p.capture {
-		if err := r.alerts.Watch(r.ctx, r.rules(), cluster); err != nil {
+		if err := r.alerts.Watch(r.ctx, r.rules(), cluster.Resource); err != nil {
 			return err
 		}
 	}
