@@ -222,8 +222,8 @@ func (m *Manifest) Size() (total int64) {
 	return total
 }
 
-// maxManifest bounds the object of a manifest, in bytes. It names tables and lists, not
-// chunks: 100,000 tables fit.
+// maxManifest bounds the object of a manifest and its JSON, in bytes. It names tables and
+// lists, not chunks: 100,000 tables fit.
 const maxManifest = 64 << 20
 
 // ReadManifest reads the manifest of that name from a store.

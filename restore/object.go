@@ -184,8 +184,8 @@ func (c *Codec) decodeNamed(kind Kind, digest eventlog.Digest, body []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if h.kind != kind {
-		return nil, fmt.Errorf("%w: it is a %s, want a %s", eventlog.ErrCorrupt, h.kind, kind)
+	if h.kind != kind || h.raw > maxManifest {
+		return nil, fmt.Errorf("%w: it is a %s of %d bytes, want a %s of at most %d", eventlog.ErrCorrupt, h.kind, h.raw, kind, maxManifest)
 	}
 	return c.inflate(nil, h, body[headerLen:])
 }
@@ -226,7 +226,7 @@ func parseHeader(body []byte) (header, error) {
 
 // Fetch reads and decodes one object.
 func (c *Codec) Fetch(ctx context.Context, s blob.Store, kind Kind, ref Ref) ([]byte, error) {
-	if ref.Size < headerLen || ref.Size > maxObject || ref.Raw < 0 || ref.Raw > MaxPayload {
+	if ref.Size < headerLen || ref.Size > maxObject || ref.Raw < 0 || ref.Raw > MaxPayload || ref.Entries < 0 {
 		return nil, &DamageError{Object: ref.Name(), Err: fmt.Errorf("%w: impossible size in the reference to it", eventlog.ErrCorrupt)}
 	}
 	body, err := fetchBody(ctx, s, ref.Name(), ref.Size)

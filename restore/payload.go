@@ -81,7 +81,7 @@ func appendList(dst []byte, chunks []Chunk) []byte {
 
 func parseList(payload []byte, entries int64) ([]Chunk, error) {
 	const fixed = 32 + 3*4
-	if entries > listLimit || entries*(fixed+1) > int64(len(payload)) {
+	if entries < 0 || entries > listLimit || entries*(fixed+1) > int64(len(payload)) {
 		return nil, fmt.Errorf("%w: %d chunks in a list of %d bytes", eventlog.ErrCorrupt, entries, len(payload))
 	}
 	chunks := make([]Chunk, 0, entries)
