@@ -59,15 +59,24 @@ func (inv *Inventory) nearest(target Target) (before, after *Point) {
 			return false
 		}
 	}
-	for _, r := range inv.Window() {
-		if !beyond(r.To) {
-			before = &r.To
-		} else if !beyond(r.From) {
-			before = &r.From
+	closer := func(p Point) {
+		switch {
+		case !beyond(p) && (before == nil || p.Seq > before.Seq):
+			before = &p
+		case beyond(p) && (after == nil || p.Seq < after.Seq):
+			after = &p
 		}
-		if beyond(r.From) {
-			after = &r.From
-			break
+	}
+	window := inv.Window()
+	for _, r := range window {
+		closer(r.From)
+		closer(r.To)
+	}
+	for _, run := range inv.Runs {
+		for _, info := range run.Segments {
+			if info.Transactions() > 0 && Contains(window, info.Last) {
+				closer(Point{Seq: info.Last, Time: info.LastTime})
+			}
 		}
 	}
 	return before, after
