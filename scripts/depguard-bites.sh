@@ -43,6 +43,12 @@ plant eventlog github.com/pulumi/pulumi/sdk/v3/go/pulumi
 plant eventlog github.com/spf13/cobra
 plant restore github.com/prometheus/client_golang/prometheus
 plant restore github.com/schollz/progressbar/v3
+plant internal/signers lifeboat/internal/blob
+plant failover/approval lifeboat/internal/readiness
+plant failover/incident lifeboat/internal/blob
+plant failover/incident/record lifeboat/failover/incident/notify
+plant eventlog github.com/wneessen/go-mail
+plant internal/webui github.com/chromedp/chromedp
 plant eventlog testing
 plant eventlog math/rand
 

