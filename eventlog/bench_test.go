@@ -128,7 +128,7 @@ func BenchmarkDecode(b *testing.B) {
 	object, raw := encodeSegment(b, w, hospital(10_000))
 	shared := sync.OnceValues(newDecoder)
 	parse := func(b *testing.B) *Segment {
-		s, err := parseSegment(object, 1, Slot(w.nextSlot-1))
+		s, err := parseSegment(object, 1, w.nextSlot-1)
 		require.NoError(b, err)
 		s.decoder = shared
 		return s

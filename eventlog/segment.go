@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"iter"
@@ -308,9 +309,7 @@ func (s *Segment) Changes(visit func(seq Seq, table string, op database.Op, row 
 }
 
 // errStop ends a scan early; it never leaves the package.
-type stopError struct{}
-
-func (stopError) Error() string { return "stopped by the reader" }
+var errStop = errors.New("stopped by the reader")
 
 // Events yields the segment's records in order. Rows alias memory that is never reused:
 // they may be kept, and keep their block of about 1 MiB alive. A transaction is yielded
@@ -320,7 +319,7 @@ func (s *Segment) Events() iter.Seq2[Event, error] {
 		var tx *Transaction
 		emit := func(e Event) error {
 			if !yield(e, nil) {
-				return stopError{}
+				return errStop
 			}
 			return nil
 		}
@@ -342,7 +341,7 @@ func (s *Segment) Events() iter.Seq2[Event, error] {
 			e.Seq, e.Time = sc.seq, fromNanos(at)
 			return emit(e)
 		}
-		if err := sc.run(); err != nil && err != error(stopError{}) {
+		if err := sc.run(); err != nil && !errors.Is(err, errStop) {
 			yield(Event{}, err)
 		}
 	}

@@ -145,11 +145,12 @@ func (v *verifier) lastEpoch(ctx context.Context) (last Epoch, err error) {
 			return last, err
 		}
 		name, _, _ := strings.Cut(stray[0], "/")
-		e, perr := ParseEpoch(name)
-		if perr != nil {
+		if !belongs(epochPrefix + name) {
 			return last, nil // named already
 		}
-		last = e
+		if last, err = ParseEpoch(name); err != nil {
+			return 0, err
+		}
 	}
 }
 

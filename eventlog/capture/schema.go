@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -105,8 +106,7 @@ func (d *Drainer) base(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer view.Close()
-	if err := d.cfg.OnSchemaChange(ctx, view, at); err != nil {
+	if err := errors.Join(d.cfg.OnSchemaChange(ctx, view, at), view.Close()); err != nil {
 		return err
 	}
 	d.mu.Lock()
