@@ -81,10 +81,10 @@ func (a *app) withAgentConfig(ctx context.Context, file *config.File, do func(ag
 	}
 	cfg := agentConfig(file)
 	cfg.Source, cfg.Log, cfg.Clock = source, log, a.clock
-	if cfg.Primary, err = openStore(ctx, file.Primary.Store, log); err != nil {
+	if cfg.Primary, err = a.stores(file).open(ctx, file.Primary); err != nil {
 		return err
 	}
-	if cfg.Mirror, err = openStore(ctx, file.Mirror.Store, log); err != nil {
+	if cfg.Mirror, err = a.stores(file).open(ctx, file.Mirror); err != nil {
 		return err
 	}
 	return do(cfg)

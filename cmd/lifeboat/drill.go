@@ -164,16 +164,17 @@ func (a *app) drillConfig(ctx context.Context, o drillOptions, dir string) (dril
 		Dir: dir, Memory: int64(o.memory), Log: log, Clock: a.clock,
 		Agent: agentProcess, FencedExit: codeOf(eventlog.ErrFenced).code,
 	}
+	file := config.Defaults()
 	for place, folder := range map[*drill.Place]string{&cfg.Primary: filepath.Join(primary, "store"), &cfg.Mirror: filepath.Join(mirror, "store")} {
-		u := config.URL("dir:" + folder)
-		if err := makeStore(ctx, u, log); err != nil {
+		region := config.Region{Store: config.URL("dir:" + folder)}
+		if err := a.stores(&file).make(ctx, region); err != nil {
 			return cfg, err
 		}
-		store, err := openStore(ctx, u, log)
+		store, err := a.stores(&file).open(ctx, region)
 		if err != nil {
 			return cfg, err
 		}
-		*place = drill.Place{URL: u.Reveal(), Store: store, Destroy: func(context.Context) error { return os.RemoveAll(folder) }}
+		*place = drill.Place{URL: region.Store.Reveal(), Store: store, Destroy: func(context.Context) error { return os.RemoveAll(folder) }}
 	}
 	return cfg, nil
 }

@@ -12,6 +12,7 @@ import (
 	"lifeboat/failover/incident/record"
 	"lifeboat/failover/incident/report"
 	"lifeboat/internal/blob"
+	"lifeboat/internal/blob/sealed"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/drill"
@@ -54,7 +55,7 @@ var exits = []exit{
 		restore.ErrOutsideWindow, restore.ErrNoSnapshot, eventlog.ErrGap}},
 	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
 	{3, "refused", "refused before anything was changed", []error{
-		errRefused, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
+		errRefused, sealed.ErrSealedStore, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
 		approval.ErrStatement, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
 	{10, "policy", "a rule that guards recovery is not met", []error{errPolicy}},
 	{11, "policy warning", "a rule is unknown before the update, or one that only warns is not met", []error{errPolicyWarning}},
@@ -82,6 +83,7 @@ var hints = []struct {
 	hint string
 }{
 	{config.ErrInvalid, "docs/configuration.md describes every key; 'lifeboat init' writes a file that is valid"},
+	{sealed.ErrSealedStore, "write the section encryption into the configuration, with a key that opens the store"},
 	{database.ErrNotInstalled, "run 'lifeboat capture install' (with --dry-run first, to see what it does)"},
 	{database.ErrNotEmpty, "name a database that does not exist yet; lifeboat never overwrites one"},
 	{database.ErrUnsupported, "nothing was installed; change what is named, then run the command again"},

@@ -55,13 +55,12 @@ func (a *app) runInit(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	log := a.logger()
 	result := initResult{Version: 1, Config: path}
-	for _, u := range []config.URL{file.Primary.Store, file.Mirror.Store} {
-		if err := makeStore(cmd.Context(), u, log); err != nil {
+	for _, r := range []config.Region{file.Primary, file.Mirror} {
+		if err := a.stores(&file).make(cmd.Context(), r); err != nil {
 			return err
 		}
-		result.Stores = append(result.Stores, u.String())
+		result.Stores = append(result.Stores, r.Store.String())
 	}
 	// 0600: the file may hold a password.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

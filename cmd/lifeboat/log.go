@@ -45,11 +45,11 @@ func (s *storeFlag) open(ctx context.Context) (blob.Store, *config.File, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	u := file.Mirror.Store
+	region := file.Mirror
 	if s.primary {
-		u = file.Primary.Store
+		region = file.Primary
 	}
-	store, err := openPatient(ctx, u, s.app.logger())
+	store, err := s.app.stores(file).patient(ctx, region)
 	return store, file, err
 }
 

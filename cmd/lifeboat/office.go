@@ -89,15 +89,15 @@ func (o *officeFlags) open(ctx context.Context) (*office, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", errUsage, people.AllowedSigners, err)
 	}
-	dr, err := openPatient(ctx, file.Mirror.Store, o.app.logger())
+	dr, err := o.app.stores(file).patient(ctx, file.Mirror)
 	if err != nil {
 		return nil, err
 	}
 	out := &office{file: people, ring: ring, dr: dr}
-	return out, o.furnish(ctx, out, file.Primary.Store, dir)
+	return out, o.furnish(ctx, out, file, dir)
 }
 
-func (o *officeFlags) furnish(ctx context.Context, out *office, primary config.URL, dir string) error {
+func (o *officeFlags) furnish(ctx context.Context, out *office, settings *config.File, dir string) error {
 	a, people := o.app, out.file
 	location, err := time.LoadLocation(people.TimeZone)
 	if err != nil {
@@ -117,9 +117,9 @@ func (o *officeFlags) furnish(ctx context.Context, out *office, primary config.U
 		return fmt.Errorf("%w: %s: %w", errUsage, o.committee, err)
 	}
 	cfg := record.Config{DR: out.dr, Ring: out.ring, Policy: policy, Clock: a.clock, Log: a.logger()}
-	if primary != "" && !o.noPrimary {
+	if settings.Primary.Store != "" && !o.noPrimary {
 		// A primary that cannot be opened is what incidents are about: go on without it.
-		if cfg.Primary, err = openStore(ctx, primary, a.logger()); err != nil {
+		if cfg.Primary, err = a.stores(settings).open(ctx, settings.Primary); err != nil {
 			cfg.Primary = nil
 			a.logger().Warn("primary store not opened; the record is kept in the mirror's alone", "err", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"lifeboat/internal/blob"
 	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/blob/retry"
+	"lifeboat/internal/blob/sealed"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/database/sqlite"
@@ -18,14 +19,15 @@ import (
 // kindOfStore makes a Store of what stands after KIND: in a URL.
 type kindOfStore struct {
 	form string // for help
-	open func(ctx context.Context, u config.URL, log *slog.Logger) (blob.Store, error)
+	open func(ctx context.Context, s stores, r config.Region) (blob.Store, error)
 	// make makes a new, empty store where there is none, and opens it.
-	make func(ctx context.Context, u config.URL, log *slog.Logger) (blob.Store, error)
+	make func(ctx context.Context, s stores, r config.Region) (blob.Store, error)
 }
 
 // storeKinds are the stores there are. A new one joins by a line here.
 var storeKinds = map[string]kindOfStore{
-	"dir": {"dir:PATH", openDir, makeDir},
+	"dir":    {"dir:PATH", openDir, makeDir},
+	"azblob": {"azblob://ACCOUNT/CONTAINER[/PREFIX]", openAzure, makeAzure},
 }
 
 // kindOfDatabase opens the databases of one engine.
@@ -54,37 +56,65 @@ func databaseForms() string {
 	return forms(databaseKinds, func(k kindOfDatabase) string { return k.form })
 }
 
-// openStore opens the store of a region as it is: for the log's writer, which has its own
-// patience.
-func openStore(ctx context.Context, u config.URL, log *slog.Logger) (blob.Store, error) {
-	kind, ok := storeKinds[u.Scheme()]
-	if !ok {
-		return nil, fmt.Errorf("%w: store %q: want %s", errUsage, u, storeForms())
-	}
-	s, err := kind.open(ctx, u, log)
-	if err != nil {
-		return nil, fmt.Errorf("store %s %w: %w", u, errOpen, err)
-	}
-	return s, nil
+// stores opens the regions' stores as the configuration says.
+type stores struct {
+	encryption config.Encryption
+	lookup     config.Lookup
+	log        *slog.Logger
 }
 
-// openPatient opens the store of a region with retries around it: for everything else.
-func openPatient(ctx context.Context, u config.URL, log *slog.Logger) (blob.Store, error) {
-	s, err := openStore(ctx, u, log)
+func (a *app) stores(file *config.File) stores {
+	return stores{encryption: file.Encryption, lookup: a.lookup, log: a.logger()}
+}
+
+// open opens the store of a region without retries around it: for the log's writer, which
+// has its own patience.
+func (s stores) open(ctx context.Context, r config.Region) (blob.Store, error) {
+	inner, err := s.bare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return retry.New(s, retry.Policy{Log: log}), nil
+	return s.seal(inner, r)
 }
 
-// makeStore makes the store of a region where there is none yet.
-func makeStore(ctx context.Context, u config.URL, log *slog.Logger) error {
-	kind, ok := storeKinds[u.Scheme()]
-	if !ok {
-		return fmt.Errorf("%w: store %q: want %s", errUsage, u, storeForms())
+// patient opens the store of a region with retries around it: for everything else.
+func (s stores) patient(ctx context.Context, r config.Region) (blob.Store, error) {
+	inner, err := s.bare(ctx, r)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := kind.make(ctx, u, log); err != nil {
-		return fmt.Errorf("make store %s: %w", u, err)
+	return s.seal(retry.New(inner, retry.Policy{Log: s.log}), r)
+}
+
+// bare opens what the region's storage really holds.
+func (s stores) bare(ctx context.Context, r config.Region) (blob.Store, error) {
+	kind, ok := storeKinds[r.Store.Scheme()]
+	if !ok {
+		return nil, fmt.Errorf("%w: store %q: want %s", errUsage, r.Store, storeForms())
+	}
+	inner, err := kind.open(ctx, s, r)
+	if err != nil {
+		return nil, fmt.Errorf("store %s %w: %w", r.Store, errOpen, err)
+	}
+	return inner, nil
+}
+
+// seal puts the encryption around a store, or what refuses a store that needs it.
+func (s stores) seal(inner blob.Store, r config.Region) (blob.Store, error) {
+	if !s.encryption.Configured() {
+		return sealed.Plain(inner), nil
+	}
+	return s.sealed(inner, r)
+}
+
+// make makes the store of a region where there is none yet.
+func (s stores) make(ctx context.Context, r config.Region) error {
+	kind, ok := storeKinds[r.Store.Scheme()]
+	if !ok {
+		return fmt.Errorf("%w: store %q: want %s", errUsage, r.Store, storeForms())
+	}
+	if _, err := kind.make(ctx, s, r); err != nil {
+		return fmt.Errorf("make store %s: %w", r.Store, err)
 	}
 	return nil
 }
@@ -118,12 +148,12 @@ func openTarget(ctx context.Context, u config.URL, log *slog.Logger) (database.T
 // place is what stands after KIND: in a URL.
 func placeOf(u config.URL) string { return strings.TrimPrefix(u.Reveal(), u.Scheme()+":") }
 
-func openDir(_ context.Context, u config.URL, _ *slog.Logger) (blob.Store, error) {
-	return dir.Open(placeOf(u))
+func openDir(_ context.Context, _ stores, r config.Region) (blob.Store, error) {
+	return dir.Open(placeOf(r.Store))
 }
 
-func makeDir(_ context.Context, u config.URL, _ *slog.Logger) (blob.Store, error) {
-	return dir.Init(placeOf(u))
+func makeDir(_ context.Context, _ stores, r config.Region) (blob.Store, error) {
+	return dir.Init(placeOf(r.Store))
 }
 
 func openSQLite(ctx context.Context, u config.URL, log *slog.Logger) (database.Source, error) {

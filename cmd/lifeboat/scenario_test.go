@@ -31,10 +31,16 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := bareSite(t)
-	require.NoError(t, embedded.Hospital(t.Context(), s.db, 150, 1))
+	s.hospital()
+	return s
+}
+
+// hospital makes the database and protects it.
+func (s *site) hospital() {
+	s.t.Helper()
+	require.NoError(s.t, embedded.Hospital(s.t.Context(), s.db, 150, 1))
 	s.ok("capture", "install")
 	s.ok("snapshot", "take", "--base")
-	return s
 }
 
 // bareSite has stores and a configuration and no database.

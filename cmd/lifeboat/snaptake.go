@@ -94,8 +94,8 @@ func (a *app) snapshotConfig(ctx context.Context, file *config.File) (snapshot.C
 	log := a.logger()
 	bars := &stepBars{app: a}
 	cfg := snapshot.Config{Memory: int64(file.Restore.Memory), TempDir: file.Restore.Scratch, Progress: bars.progress, Log: log, Clock: a.clock}
-	for _, u := range []config.URL{file.Primary.Store, file.Mirror.Store} {
-		s, err := openPatient(ctx, u, log)
+	for _, r := range []config.Region{file.Primary, file.Mirror} {
+		s, err := a.stores(file).patient(ctx, r)
 		if err != nil {
 			return cfg, err
 		}

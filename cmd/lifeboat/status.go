@@ -58,10 +58,10 @@ func (a *app) status(ctx context.Context) error {
 	}
 	result := statusResult{Version: 1}
 	var mirrorErr error
-	result.Mirror, mirrorErr = a.surveyRegion(ctx, file.Mirror)
+	result.Mirror, mirrorErr = a.surveyRegion(ctx, file, file.Mirror)
 	if file.Primary.Store != "" {
 		// A primary that is gone is not an error of status: that is when it is asked for.
-		result.Primary, _ = a.surveyRegion(ctx, file.Primary)
+		result.Primary, _ = a.surveyRegion(ctx, file, file.Primary)
 	}
 	if p, m := result.Primary, result.Mirror; p != nil && p.Error == "" && mirrorErr == nil {
 		result.Lag = &lagStatus{}
@@ -84,10 +84,10 @@ func (a *app) status(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) surveyRegion(ctx context.Context, region config.Region) (*regionStatus, error) {
+func (a *app) surveyRegion(ctx context.Context, file *config.File, region config.Region) (*regionStatus, error) {
 	s := &regionStatus{Name: region.Name, Store: region.Store.String(), Window: []restore.Range{}, Damage: []restore.Damage{}}
 	err := func() error {
-		store, err := openPatient(ctx, region.Store, a.logger())
+		store, err := a.stores(file).patient(ctx, region)
 		if err != nil {
 			return err
 		}

@@ -46,13 +46,13 @@ func (a *app) takeover(cmd *cobra.Command, reason string, lost bool) error {
 		return err
 	}
 	ctx, log := cmd.Context(), a.logger()
-	dr, err := openPatient(ctx, file.Mirror.Store, log)
+	dr, err := a.stores(file).patient(ctx, file.Mirror)
 	if err != nil {
 		return err
 	}
 	var old blob.Store
 	if !lost {
-		if old, err = openPatient(ctx, file.Primary.Store, log); err != nil {
+		if old, err = a.stores(file).patient(ctx, file.Primary); err != nil {
 			return err
 		}
 	}

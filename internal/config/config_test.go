@@ -38,6 +38,8 @@ func TestParseEveryKey(t *testing.T) {
 	want.Log.OnMirrorLoss, want.Log.DrainInterval = config.Degrade, 20*time.Millisecond
 	want.Snapshot.ReplayBudget, want.Snapshot.MaxDeltas = 3<<20+1, 7
 	want.Restore.Scratch = "/tmp"
+	want.Mirror.Endpoint, want.Mirror.Cloud, want.Mirror.KeyFile, want.Mirror.RootKey = "http://127.0.0.1:1/a", "china", "/k", "00ff"
+	want.Encryption = config.Encryption{AgeRecipients: []string{"age1a", "age1b"}, VaultKeys: []string{"https://v/keys/k"}, IdentityFile: "/i"}
 	text, err := config.Render(&want)
 	require.NoError(t, err)
 	got, err := config.Parse(text, none)
@@ -68,6 +70,11 @@ func TestParseReportsEverything(t *testing.T) {
 		{"mirror is the primary", "version: 1\nprimary: {store: 'dir:/x'}\nmirror: {store: 'dir:/x'}\n", []string{"protects from nothing"}},
 		{"same name", "version: 1\nprimary: {name: a}\nmirror: {name: a}\n", []string{`mirror.name: "a" is the primary's name too`}},
 		{"no scheme", "version: 1\ndatabase: /srv/app.sqlite\n", []string{"line 2: database:", "not a URL of the form KIND:PLACE"}},
+		{"pin without encryption", "version: 1\nmirror: {root_key: '00'}\n", []string{"line 2: mirror.root_key: is set, and encryption is not configured"}},
+		{"no recipient", "version: 1\nencryption: {identity_file: /i}\n", []string{"line 2: encryption: has no recipient"}},
+		{"no opener", "version: 1\nencryption: {age_recipients: [age1a]}\n", []string{"nothing opens what is there"}},
+		{"key and SAS", "version: 1\nprimary: {key_file: a, sas_file: b}\n", []string{"line 2: primary.sas_file: is set beside key_file"}},
+		{"variable in a list", "version: 1\nencryption: {identity_file: /i, age_recipients: ['${NOT_SET}']}\n", []string{"variable NOT_SET is not set"}},
 		{"choice", "version: 1\nlog: {on_mirror_loss: ignore}\n", []string{`"ignore" is neither "block" nor "degrade"`}},
 		{"min over max", "version: 1\nsnapshot: {min_interval: 2h, max_interval: 1h}\n", []string{"min_interval: 2h0m0s is longer"}},
 		{"listen", "version: 1\nagent: {listen: nowhere}\n", []string{`agent.listen: "nowhere" is not HOST:PORT`}},

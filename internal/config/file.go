@@ -7,21 +7,39 @@ const Version = 1
 
 // File is lifeboat.yaml. The tags doc and example feed docs/configuration.md.
 type File struct {
-	Version  int      `yaml:"version" doc:"Version of this file's format. Required; a newer one than the program knows is refused."`
-	Database URL      `yaml:"database,omitempty" doc:"The protected database: sqlite:PATH. Not needed on a machine that only restores." example:"sqlite:/srv/app/app.sqlite"`
-	Primary  Region   `yaml:"primary,omitempty" doc:"The region where the application runs."`
-	Mirror   Region   `yaml:"mirror,omitempty" doc:"The other region. It holds storage only: the log and the snapshots."`
-	Log      Log      `yaml:"log,omitempty" doc:"The event log."`
-	Snapshot Snapshot `yaml:"snapshot,omitempty" doc:"Snapshots and how often they are taken."`
-	Audit    Audit    `yaml:"audit,omitempty" doc:"The comparison of the database with its log."`
-	Agent    Agent    `yaml:"agent,omitempty" doc:"The process that drains the database into the log."`
-	Restore  Restore  `yaml:"restore,omitempty" doc:"Restores."`
+	Version    int        `yaml:"version" doc:"Version of this file's format. Required; a newer one than the program knows is refused."`
+	Database   URL        `yaml:"database,omitempty" doc:"The protected database: sqlite:PATH. Not needed on a machine that only restores." example:"sqlite:/srv/app/app.sqlite"`
+	Primary    Region     `yaml:"primary,omitempty" doc:"The region where the application runs."`
+	Mirror     Region     `yaml:"mirror,omitempty" doc:"The other region. It holds storage only: the log and the snapshots."`
+	Log        Log        `yaml:"log,omitempty" doc:"The event log."`
+	Snapshot   Snapshot   `yaml:"snapshot,omitempty" doc:"Snapshots and how often they are taken."`
+	Encryption Encryption `yaml:"encryption,omitempty" doc:"Encryption on this machine, before anything is stored. Without recipients nothing is encrypted, and a store that holds encrypted objects is refused."`
+	Audit      Audit      `yaml:"audit,omitempty" doc:"The comparison of the database with its log."`
+	Agent      Agent      `yaml:"agent,omitempty" doc:"The process that drains the database into the log."`
+	Restore    Restore    `yaml:"restore,omitempty" doc:"Restores."`
 }
 
 // Region is one of the two regions.
 type Region struct {
-	Name  string `yaml:"name,omitempty" doc:"What people call the region; used in messages and reports."`
-	Store URL    `yaml:"store,omitempty" doc:"The region's store: dir:PATH." example:"dir:/mnt/ukwest/lifeboat"`
+	Name     string `yaml:"name,omitempty" doc:"What people call the region; used in messages and reports."`
+	Store    URL    `yaml:"store,omitempty" doc:"The region's store: dir:PATH or azblob://ACCOUNT/CONTAINER[/PREFIX]." example:"azblob://bcdrukwest/lifeboat/production"`
+	Endpoint string `yaml:"endpoint,omitempty" doc:"Address of the account's blob service, for emulators and private clouds; else it follows from account and cloud. The variable LIFEBOAT_AZURE_ENDPOINT_ACCOUNT goes before it." example:"http://127.0.0.1:10000/account"`
+	Cloud    string `yaml:"cloud,omitempty" doc:"Azure cloud of the store: public, usgovernment or china; public when empty."`
+	KeyFile  string `yaml:"key_file,omitempty" doc:"File with the storage account's key. Without it, a SAS and their variables LIFEBOAT_AZURE_KEY_ACCOUNT and LIFEBOAT_AZURE_SAS_ACCOUNT (account name in capitals), Entra ID is used, as it should be."`
+	SASFile  string `yaml:"sas_file,omitempty" doc:"File with a shared access signature for the container."`
+	RootKey  string `yaml:"root_key,omitempty" doc:"Id of the root key that the store's objects must have been encrypted under, as 'lifeboat keys check' shows it. Pin it, so that nobody can plant a key of theirs."`
+}
+
+// Encryption says for whom objects are encrypted, and what opens them here.
+type Encryption struct {
+	AgeRecipients []string `yaml:"age_recipients,omitempty" doc:"Public age keys (age1…) that every data key is wrapped for. Keep the secret half offline: it opens the store when the key vault is lost." example:"[age1…]"`
+	VaultKeys     []string `yaml:"vault_keys,omitempty" doc:"Azure Key Vault keys that every data key is wrapped for, and that open it here. One in each region is best." example:"[https://VAULT.vault.azure.net/keys/NAME]"`
+	IdentityFile  string   `yaml:"identity_file,omitempty" doc:"File with secret age keys that open data keys here; for a machine without a key vault, or when it is lost."`
+}
+
+// Configured tells whether anything is to be encrypted, or opened.
+func (e Encryption) Configured() bool {
+	return len(e.AgeRecipients)+len(e.VaultKeys) > 0 || e.IdentityFile != ""
 }
 
 // OnMirrorLoss says what the log's writer does while the mirror cannot be reached.

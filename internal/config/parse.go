@@ -87,6 +87,12 @@ func (w *walker) walk(n *yaml.Node, t reflect.Type, path string) {
 		w.expand(n, path)
 		return
 	}
+	if n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice {
+		for _, item := range n.Content {
+			w.walk(item, t.Elem(), path)
+		}
+		return
+	}
 	if n.Kind != yaml.MappingNode || t.Kind() != reflect.Struct {
 		return // a wrong kind is the decoder's to report
 	}

@@ -64,9 +64,17 @@ func render(v reflect.Value) *yaml.Node {
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		key := &yaml.Node{Kind: yaml.ScalarNode, Value: name, HeadComment: f.Tag.Get("doc")}
 		var child *yaml.Node
-		if f.Type.Kind() == reflect.Struct {
+		switch f.Type.Kind() {
+		case reflect.Struct:
 			child = render(value)
-		} else {
+		case reflect.Slice:
+			child = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+			for i := range value.Len() {
+				item := &yaml.Node{}
+				item.SetString(scalar(value.Index(i)))
+				child.Content = append(child.Content, item)
+			}
+		default:
 			child = &yaml.Node{Kind: yaml.ScalarNode, Value: scalar(value)}
 			if value.Kind() == reflect.String {
 				child.SetString(child.Value)

@@ -45,6 +45,9 @@ func (f *File) check() (found []problem) {
 	if f.Primary.Name == f.Mirror.Name {
 		bad("mirror.name", "%q is the primary's name too", f.Mirror.Name)
 	}
+	for key, problem := range f.encryptionProblems() {
+		bad(key, "%s", problem)
+	}
 	if f.Log.OnMirrorLoss != Block && f.Log.OnMirrorLoss != Degrade {
 		bad("log.on_mirror_loss", "%q is neither %q nor %q", f.Log.OnMirrorLoss, Block, Degrade)
 	}
@@ -58,6 +61,30 @@ func (f *File) check() (found []problem) {
 	}
 	if _, _, err := net.SplitHostPort(f.Agent.Listen); err != nil {
 		bad("agent.listen", "%q is not HOST:PORT", f.Agent.Listen)
+	}
+	return found
+}
+
+// encryptionProblems maps keys to what is wrong with them.
+func (f *File) encryptionProblems() map[string]string {
+	found := map[string]string{}
+	e := f.Encryption
+	for key, pin := range map[string]string{"primary.root_key": f.Primary.RootKey, "mirror.root_key": f.Mirror.RootKey} {
+		if pin != "" && !e.Configured() {
+			found[key] = "is set, and encryption is not configured"
+		}
+	}
+	switch {
+	case !e.Configured():
+	case len(e.AgeRecipients)+len(e.VaultKeys) == 0:
+		found["encryption"] = "has no recipient: give age_recipients, vault_keys or both"
+	case len(e.VaultKeys) == 0 && e.IdentityFile == "":
+		found["encryption"] = "nothing opens what is there: give vault_keys or identity_file"
+	}
+	for key, r := range map[string]Region{"primary": f.Primary, "mirror": f.Mirror} {
+		if r.KeyFile != "" && r.SASFile != "" {
+			found[key+".sas_file"] = "is set beside key_file; one of them is enough"
+		}
 	}
 	return found
 }

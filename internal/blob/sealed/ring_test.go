@@ -46,6 +46,35 @@ func TestApplied(t *testing.T) {
 	require.ErrorIs(t, err, memory.ErrInjected)
 }
 
+func TestPlainRefusesWhatIsSealed(t *testing.T) {
+	t.Parallel()
+	m, ctx := memory.New(), t.Context()
+	require.NoError(t, open(t, m, configFor(newPerson(t, "test"))).Create(ctx, "a", []byte("x")))
+	before := m.Names()
+	s := sealed.Plain(m)
+	require.ErrorIs(t, s.Create(ctx, "b", []byte("y")), sealed.ErrSealedStore)
+	require.ErrorIs(t, s.Delete(ctx, "a"), sealed.ErrSealedStore)
+	_, err := s.Get(ctx, "a", 0, -1)
+	require.ErrorIs(t, err, sealed.ErrSealedStore)
+	_, err = s.Stat(ctx, "a")
+	require.ErrorIs(t, err, sealed.ErrSealedStore)
+	for _, err := range s.List(ctx, "", "") {
+		require.ErrorIs(t, err, sealed.ErrSealedStore)
+		require.ErrorIs(t, err, blob.ErrPermanent)
+	}
+	require.Equal(t, before, m.Names())
+}
+
+func TestPlainAsksAgainAfterAFailure(t *testing.T) {
+	t.Parallel()
+	m, ctx := memory.New(), t.Context()
+	m.Use(memory.Always(memory.Failed()))
+	s := sealed.Plain(m)
+	require.ErrorIs(t, s.Create(ctx, "b", []byte("y")), memory.ErrInjected)
+	m.Use(nil)
+	require.NoError(t, s.Create(ctx, "b", []byte("y")))
+}
+
 func TestKeysAreHidden(t *testing.T) {
 	t.Parallel()
 	m, ctx := memory.New(), t.Context()
