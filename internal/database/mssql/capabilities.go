@@ -25,6 +25,9 @@ type capabilities struct {
 	// sequenceCache is what a sequence is declared with so that numbers are given in the
 	// order of time across sessions, without a log write for each.
 	sequenceCache string
+	// sequentialKey is the option of a primary key that takes rows at its end from many
+	// sessions at once.
+	sequentialKey string
 	// triggerOrder: sp_settriggerorder exists.
 	triggerOrder bool
 	// foldedNames: sys views give lower-case names; INFORMATION_SCHEMA has the declared ones.
@@ -40,7 +43,7 @@ type capabilities struct {
 	reseedVirgin bool
 	// rowCounts: sys.partitions counts rows.
 	rowCounts bool
-	// updateStatistics: sp_updatestats exists.
+	// updateStatistics: UPDATE STATISTICS exists.
 	updateStatistics bool
 	// appLock: sp_getapplock locks between sessions.
 	appLock bool
@@ -94,6 +97,9 @@ func (c capabilities) microsoft(edition int) (capabilities, error) {
 	}
 	c.transactionID = "CURRENT_TRANSACTION_ID()"
 	c.sequenceCache = " CACHE 1000"
+	if c.azure || major >= 15 { // SQL Server 2019
+		c.sequentialKey = " WITH (OPTIMIZE_FOR_SEQUENTIAL_KEY = ON)"
+	}
 	c.triggerOrder, c.executeAs, c.alterDatabase, c.xmlSchemas, c.appLock = true, true, true, true, true
 	c.reseedVirgin, c.updateStatistics, c.rowCounts = true, true, true
 	return c, nil

@@ -64,9 +64,9 @@ func ownColumns() []string {
 
 // createChangeTable has the columns of t with the same types and collations, all
 // nullable, without identity, defaults or alias types, which would tie it to the table.
-func createChangeTable(t *database.Table) string {
+func createChangeTable(caps capabilities, t *database.Table) string {
 	lines := []string{
-		"    lifeboat_id bigint NOT NULL DEFAULT NEXT VALUE FOR " + schemaName + ".change_id PRIMARY KEY",
+		"    lifeboat_id bigint NOT NULL DEFAULT NEXT VALUE FOR " + schemaName + ".change_id PRIMARY KEY" + caps.sequentialKey,
 		"    lifeboat_tx bigint NOT NULL",
 		"    lifeboat_session int NOT NULL",
 		"    lifeboat_at datetime2(7) NOT NULL",
@@ -99,14 +99,14 @@ func createTrigger(caps capabilities, g trigger) (string, error) {
 	}
 	with := ""
 	if g.as != "" && caps.executeAs {
-		with = "\nWITH EXECUTE AS " + literal(g.as)
+		with = "\nWITH EXECUTE AS '" + g.as + "'"
 	}
 	body := []string{
-		// Nothing may come before: any statement resets the count. An application's
-		// SET ROWCOUNT would otherwise cut the inserts below short.
-		"IF ROWCOUNT_BIG() = 0 RETURN;",
 		"SET NOCOUNT ON;",
+		// An application's own SET ROWCOUNT would cut the inserts below short.
 		"SET ROWCOUNT 0;",
+		// Not @@ROWCOUNT, which in a MERGE counts the rows of all its actions.
+		"IF NOT EXISTS (SELECT 1 FROM inserted) AND NOT EXISTS (SELECT 1 FROM deleted) RETURN;",
 		"DECLARE @fenced nvarchar(1000);",
 		"SELECT @fenced = fenced FROM " + schemaName + ".state WITH (REPEATABLEREAD) WHERE id = 1;",
 		"IF @fenced IS NOT NULL",
@@ -129,9 +129,20 @@ func createTrigger(caps capabilities, g trigger) (string, error) {
 }
 
 func insertChanges(caps capabilities, t *database.Table, op, from string) string {
-	columns := columnNames(t)
+	values := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		values[i] = imageSQL(c)
+	}
 	return fmt.Sprintf("INSERT INTO %s.%s (lifeboat_tx, lifeboat_session, lifeboat_at, lifeboat_op, %s)\n    SELECT %s, @@SPID, SYSUTCDATETIME(), '%s', %s FROM %s;",
-		schemaName, quote(changeTable(t)), columns, caps.transactionID, op, columns, from)
+		schemaName, quote(changeTable(t)), columnNames(t), caps.transactionID, op, strings.Join(values, ", "), from)
+}
+
+// imageSQL is a column's value for its change table, whose xml columns are untyped.
+func imageSQL(c database.Column) string {
+	if c.Details[detailXML] != "" {
+		return "CAST(" + quote(c.Name) + " AS xml)"
+	}
+	return quote(c.Name)
 }
 
 func columnNames(t *database.Table) string {
@@ -169,7 +180,7 @@ func historyChanges(caps capabilities, g trigger) ([]string, error) {
 		if c.Name == end {
 			from = append(from, "@ended")
 		} else {
-			from = append(from, quote(c.Name))
+			from = append(from, imageSQL(c))
 		}
 	}
 	return []string{

@@ -24,7 +24,7 @@ func versionedViews() []string {
 		"assemblies", "partition_functions", "fulltext_indexes", "fulltext_catalogs", "certificates", "symmetric_keys",
 		"asymmetric_keys", "column_master_keys", "column_encryption_keys", "external_data_sources", "external_file_formats",
 		"database_scoped_credentials", "services", "plan_guides", "event_notifications", "numbered_procedures",
-		"sensitivity_classifications", "database_audit_specifications", "change_tracking_tables", "stats_columns"}
+		"sensitivity_classifications", "database_audit_specifications", "change_tracking_tables", "stats_columns", "configurations"}
 }
 
 // readViews asks for the columns of each view. A view that is not there has none.
@@ -62,6 +62,9 @@ const userObject = "o.is_ms_shipped = 0 AND SCHEMA_NAME(o.schema_id) <> '" + sch
 // userTable limits a query to parts (alias x) of the application's tables and table types.
 const userTable = `(EXISTS (SELECT 1 FROM sys.tables AS o WHERE o.object_id = x.object_id AND ` + userObject + `)
 OR EXISTS (SELECT 1 FROM sys.table_types AS tt WHERE tt.type_table_object_id = x.object_id))`
+
+// userColumns also lets indexed views in.
+const userColumns = "(" + userTable + ` OR EXISTS (SELECT 1 FROM sys.views AS vw JOIN sys.indexes AS vi ON vi.object_id = vw.object_id WHERE vw.object_id = x.object_id AND vw.is_ms_shipped = 0))`
 
 // userRelation also lets views in: they may have indexes and properties.
 const userRelation = `EXISTS (SELECT 1 FROM sys.objects AS o WHERE o.object_id = x.object_id AND o.type IN ('U', 'V', 'TT')

@@ -102,7 +102,7 @@ COALESCE(i.is_not_for_replication, 0) AS NotForRepl, x.is_computed AS Computed, 
 FROM sys.columns AS x LEFT JOIN sys.types AS b ON b.user_type_id = x.system_type_id LEFT JOIN sys.types AS u ON u.user_type_id = x.user_type_id
 LEFT JOIN sys.identity_columns AS i ON i.object_id = x.object_id AND i.column_id = x.column_id
 LEFT JOIN sys.computed_columns AS f ON f.object_id = x.object_id AND f.column_id = x.column_id` + masks + `
-WHERE ` + userTable + ` ORDER BY x.object_id, x.column_id`
+WHERE ` + userColumns + ` ORDER BY x.object_id, x.column_id`
 }
 
 func indexesSQL(v views) string {
@@ -243,6 +243,8 @@ AND NOT (o.type = 'D' AND o.parent_object_id <> 0)`}
 		{"event_notifications", "event notification", "x.name", "1 = 1"},
 		{"numbered_procedures", "numbered procedure", "OBJECT_NAME(x.object_id) + N';' + CAST(x.procedure_number AS nvarchar(10))", "1 = 1"},
 		{"sensitivity_classifications", "sensitivity classification", "OBJECT_SCHEMA_NAME(x.major_id) + N'.' + OBJECT_NAME(x.major_id) + N'.' + COL_NAME(x.major_id, x.minor_id)", "x.class = 1"},
+		// Without it nothing fires for what an application's trigger changes.
+		{"configurations", "server option", "N'nested triggers off'", "x.name = 'nested triggers' AND CAST(x.value_in_use AS int) = 0"},
 		{"database_audit_specifications", "database audit specification", "x.name", "1 = 1"},
 	} {
 		if v.has(o.view) {

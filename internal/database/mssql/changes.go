@@ -3,7 +3,6 @@ package mssql
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -274,7 +273,7 @@ func (s *Source) Forget(ctx context.Context, ids []int64) error {
 		return nil
 	}
 	for _, group := range batches(ranges(ids)) {
-		err := s.run(ctx, unit{what: "forget changes", do: func(ctx context.Context, tx *sql.Tx) error {
+		err := s.run(ctx, unit{what: "forget changes", do: func(ctx context.Context, tx session) error {
 			return forget(ctx, tx, tables, group)
 		}})
 		if err != nil {
@@ -295,7 +294,7 @@ func (s *Source) cachedState(ctx context.Context) (*captureState, error) {
 	return readState(ctx, s.db)
 }
 
-func forget(ctx context.Context, tx *sql.Tx, tables []changeSource, group []idRange) error {
+func forget(ctx context.Context, tx querier, tables []changeSource, group []idRange) error {
 	var parts []string
 	for i, t := range tables {
 		parts = append(parts, fmt.Sprintf("SELECT %d AS Number, COUNT_BIG(*) AS Rows FROM %s WHERE lifeboat_id >= @p1 AND lifeboat_id <= @p2", i, t.sql()))

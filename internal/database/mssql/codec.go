@@ -17,8 +17,8 @@ type codec struct {
 	name     string
 	typ      sqlType
 	nullable bool
-	// selects are the expressions to read the column by; the first is NULL when the
-	// column is.
+	// selects are the expressions to read the column by, from a table with the alias t; the
+	// first is NULL when the column is.
 	selects []string
 	// decode appends the canonical value; values has one driver value per expression.
 	decode func(dst []byte, values []driver.Value) ([]byte, error)
@@ -45,7 +45,7 @@ func (cs codecs) column(c database.Column) (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("column %s: %w", c.Name, err)
 	}
-	k := &codec{name: c.Name, typ: t, nullable: c.Nullable, selects: []string{quote(c.Name)}}
+	k := &codec{name: c.Name, typ: t, nullable: c.Nullable, selects: []string{"t." + quote(c.Name)}}
 	switch {
 	case t.isString():
 		err = cs.text(k, c)

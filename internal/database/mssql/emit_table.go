@@ -10,7 +10,7 @@ import (
 )
 
 // createTable writes CREATE TABLE with what must be there before rows are: columns and
-// the clustered primary key. Periods, defaults, checks and the other keys follow the load.
+// the primary key that guards them. Periods, defaults, checks and the other keys follow the load.
 func (b *builder) createTable(t *tableRow) string {
 	var lines []string
 	for _, c := range b.columns[t.ID] {
@@ -19,13 +19,20 @@ func (b *builder) createTable(t *tableRow) string {
 	options := ""
 	for _, i := range b.indexes[t.ID] {
 		switch {
-		case i.PrimaryKey && i.Type == "CLUSTERED":
+		case b.guards(t.ID, i):
 			lines = append(lines, "    CONSTRAINT "+quote(i.Name)+" "+b.keySQL(t.ID, i))
 		case i.Type == "HEAP" && i.Compression != "" && i.Compression != "NONE":
 			options = " WITH (DATA_COMPRESSION = " + i.Compression + ")"
 		}
 	}
 	return "CREATE TABLE " + b.objects[t.ID].SQL() + " (\n" + strings.Join(lines, ",\n") + "\n)" + options
+}
+
+// guards: the primary key is there before the rows are, because they are in its order, or
+// because without it nothing would notice a row that is loaded twice.
+func (b *builder) guards(table int, i *indexRow) bool {
+	clustered := slices.ContainsFunc(b.indexes[table], func(x *indexRow) bool { return strings.HasPrefix(x.Type, "CLUSTERED") })
+	return i.PrimaryKey && (i.Type == "CLUSTERED" || !clustered)
 }
 
 func (b *builder) columnSQL(table int, c *columnRow) string {
@@ -191,7 +198,7 @@ func (b *builder) index(table int, i *indexRow) {
 	case "HEAP":
 		return
 	case "CLUSTERED", "NONCLUSTERED":
-		if i.PrimaryKey && i.Type == "CLUSTERED" {
+		if b.guards(table, i) {
 			return // in CREATE TABLE
 		}
 		n.SQL = b.rowIndexSQL(o, i, keys, included)

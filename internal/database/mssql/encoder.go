@@ -3,7 +3,6 @@ package mssql
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -185,25 +184,32 @@ func (e *encoder) variantCase(column int) string {
 
 // copyIn sends rows to a table by one bulk load on a connection, inside its transaction.
 // next gives the next row; nil ends. After an error the connection is of no more use, and
-// is dropped.
+// is broken.
 func copyIn(ctx context.Context, conn *sql.Conn, into string, e *encoder, next func() ([]byte, error)) (n int64, err error) {
+	err = onDriver(conn, func(c *mssql.Conn) (err error) {
+		bulk := c.CreateBulkContext(ctx, into, e.tc.bulkColumns())
+		bulk.Options.KeepNulls = true // or the server would put defaults in their place
+		if n, err = send(ctx, bulk, e, next); err != nil {
+			_ = c.Close()
+		}
+		return err
+	})
+	return n, err
+}
+
+// onDriver runs fn on the driver's own connection. An error never reaches database/sql as
+// driver.ErrBadConn: with a transaction open it would wait for itself for ever.
+func onDriver(conn *sql.Conn, fn func(c *mssql.Conn) error) error {
 	var failure error
-	err = conn.Raw(func(dc any) error {
+	err := conn.Raw(func(dc any) error {
 		c, ok := dc.(*mssql.Conn)
 		if !ok {
 			return fmt.Errorf("driver connection is %T, want *mssql.Conn", dc)
 		}
-		bulk := c.CreateBulkContext(ctx, into, e.tc.bulkColumns())
-		bulk.Options.KeepNulls = true // or the server would put defaults in their place
-		if n, failure = send(ctx, bulk, e, next); failure != nil {
-			return driver.ErrBadConn
-		}
+		failure = fn(c)
 		return nil
 	})
-	if failure != nil {
-		return 0, failure
-	}
-	return n, err
+	return errors.Join(failure, err)
 }
 
 // send is copyIn's loop. An error of the rows or of the context comes before one of the

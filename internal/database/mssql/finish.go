@@ -29,9 +29,6 @@ func (t *Target) Finish(ctx context.Context, counters map[string]int64) error {
 	if exists == 0 { // verified and forgotten: all was made
 		return nil
 	}
-	if err := t.leaveReplay(ctx); err != nil {
-		return err
-	}
 	for _, o := range afterLoad(schema) {
 		if err := t.step(ctx, o); err != nil {
 			return err
@@ -40,14 +37,19 @@ func (t *Target) Finish(ctx context.Context, counters map[string]int64) error {
 	if err := t.reseed(ctx, schema, counters); err != nil {
 		return err
 	}
-	return t.updateStatistics(ctx)
+	for i := range schema.Tables {
+		if err := t.step(ctx, updateStatistics(t.caps, &schema.Tables[i])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // step makes one object unless it was made before.
 func (t *Target) step(ctx context.Context, o database.Object) error {
 	begun := t.config.Clock()
 	made := false
-	err := t.run(ctx, unit{what: "make " + o.Kind + " " + o.Name, do: func(ctx context.Context, tx *sql.Tx) error {
+	err := t.run(ctx, unit{what: "make " + o.Kind + " " + o.Name, do: func(ctx context.Context, tx session) error {
 		done, err := one[int64](ctx, tx, "SELECT COUNT_BIG(*) FROM "+schemaName+".restore_steps WHERE step = @p1", stepID(o))
 		if err != nil || done > 0 {
 			return err
@@ -75,7 +77,7 @@ func (t *Target) reseed(ctx context.Context, schema *database.Schema, counters m
 			return err
 		}
 		table := schema.Table(name)
-		err = t.run(ctx, unit{what: "set the counter of " + name, do: func(ctx context.Context, tx *sql.Tx) error {
+		err = t.run(ctx, unit{what: "set the counter of " + name, do: func(ctx context.Context, tx session) error {
 			if table == nil {
 				return exec(ctx, tx, restartSequence(o, last))
 			}
@@ -99,7 +101,7 @@ SET @text = N'ALTER SEQUENCE %s RESTART WITH ' + CAST(@next AS nvarchar(50));
 EXEC sys.sp_executesql @text`, last, literal(o.SQL()), literal(o.SQL()), strings.ReplaceAll(o.SQL(), "'", "''"))
 }
 
-func (t *Target) reseedIdentity(ctx context.Context, tx *sql.Tx, table *database.Table, last int64) error {
+func (t *Target) reseedIdentity(ctx context.Context, tx querier, table *database.Table, last int64) error {
 	at := slices.IndexFunc(table.Columns, func(c database.Column) bool { return c.Identity })
 	if at < 0 {
 		return fmt.Errorf("table %s has no identity column", table.Name)
@@ -129,21 +131,24 @@ func (t *Target) reseedIdentity(ctx context.Context, tx *sql.Tx, table *database
 	if !held.Valid && t.caps.reseedVirgin {
 		seed += increment // a table that never had a row begins with the number it is given
 	}
-	return exec(ctx, tx, fmt.Sprintf("DBCC CHECKIDENT (%s, RESEED, %d) WITH NO_INFOMSGS", literal(o.SQL()), seed))
+	return exec(ctx, tx, fmt.Sprintf("DBCC CHECKIDENT (%s, RESEED, %d) WITH NO_INFOMSGS", plainLiteral(o.SQL()), seed))
 }
 
-// updateStatistics refreshes those that were made before there were rows.
-func (t *Target) updateStatistics(ctx context.Context) error {
-	if !t.caps.updateStatistics {
-		return nil
+// plainLiteral is a literal without N where none is needed: not every DBCC takes it.
+func plainLiteral(s string) string {
+	if isASCII([]byte(s)) {
+		return strings.TrimPrefix(literal(s), "N")
 	}
-	_, err := retried(ctx, t.log, "update statistics", func() (struct{}, error) {
-		return struct{}{}, exec(ctx, t.db, "EXEC sys.sp_updatestats")
-	})
-	if err != nil {
-		return t.failed("update the statistics of", err)
+	return literal(s)
+}
+
+// updateStatistics refreshes those of a table that were made before it had rows.
+func updateStatistics(caps capabilities, t *database.Table) database.Object {
+	o := database.Object{Kind: "statistics", Name: t.Name, SQL: "SELECT 1"}
+	if name, err := parseObject(t.Name); err == nil && caps.updateStatistics {
+		o.SQL = "UPDATE STATISTICS " + name.SQL()
 	}
-	return nil
+	return o
 }
 
 // throttleInterval is how often the governor is asked about.

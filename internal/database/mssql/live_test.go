@@ -3,6 +3,7 @@ package mssql_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -30,28 +31,46 @@ func server(t testing.TB) mssql.URL {
 	return mssql.URL(u)
 }
 
-// one database is made or dropped at a time: not every server can do two.
-var one sync.Mutex
+// makeScratch makes and drops databases, one at a time: not every server can do two at once.
+type makeScratch struct {
+	mu sync.Mutex
+	on *mssql.Scratch
+}
 
-// scratch makes a database that is dropped when the test ends.
+var shared makeScratch
+
+func (m *makeScratch) create(t testing.TB) mssql.URL {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.on == nil { // one connection for all tests, open until the process ends
+		on, err := mssql.OpenScratch(context.Background(), mssql.Config{URL: server(t)})
+		require.NoError(t, err)
+		m.on = on
+	}
+	u, err := m.on.Create(t.Context(), "")
+	require.NoError(t, err)
+	return u
+}
+
+// scratch makes a database. All are dropped when the last test has ended: a server may
+// stumble over its own catalog while another database is dropped.
 func scratch(t testing.TB) mssql.URL {
 	t.Helper()
-	u := server(t)
-	s, err := mssql.OpenScratch(t.Context(), mssql.Config{URL: u})
-	require.NoError(t, err)
-	one.Lock()
-	db, err := s.Create(t.Context(), "")
-	one.Unlock()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		one.Lock()
-		defer one.Unlock()
-		require.NoError(t, s.Drop(ctx, db))
-		require.NoError(t, s.Close())
-	})
-	return db
+	server(t)
+	return shared.create(t)
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.on != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+		if err := shared.on.DropAll(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "scratch databases are left behind:", err)
+			code = 1
+		}
+		cancel()
+	}
+	os.Exit(code) //nolint:forbidigo // this is how a TestMain ends
 }
 
 // application is a connection as an application has it: the driver's defaults, no

@@ -118,11 +118,7 @@ func rowsQuery(o object, tc *tableCodec) string {
 // values, valid until it returns; result is the number of the result set. It stops at
 // the first error; errStop is not passed on.
 func rawQuery(ctx context.Context, conn *sql.Conn, query string, args []any, each func(result int, values []driver.Value) error) error {
-	return conn.Raw(func(dc any) (err error) {
-		c, ok := dc.(*mssql.Conn)
-		if !ok {
-			return fmt.Errorf("driver connection is %T, want *mssql.Conn", dc)
-		}
+	return onDriver(conn, func(c *mssql.Conn) (err error) {
 		stmt, err := c.PrepareContext(ctx, query)
 		if err != nil {
 			return err

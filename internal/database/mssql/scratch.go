@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 
 	"lifeboat/internal/database"
 )
@@ -67,6 +69,19 @@ func (s *Scratch) Drop(ctx context.Context, u URL) error {
 	}
 	delete(s.made, name)
 	return nil
+}
+
+// DropAll drops every database that is left.
+func (s *Scratch) DropAll(ctx context.Context) error {
+	var problems []error
+	for name := range maps.Clone(s.made) {
+		u, err := s.server.config.URL.WithDatabase(name)
+		if err == nil {
+			err = s.Drop(ctx, u)
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
 }
 
 // Close ends the connection. Databases that were not dropped stay.

@@ -97,7 +97,13 @@ type querier interface {
 type unit struct {
 	what      string
 	isolation sql.IsolationLevel // never LevelDefault, which is whatever the session had
-	do        func(ctx context.Context, tx *sql.Tx) error
+	do        func(ctx context.Context, tx session) error
+}
+
+// session is a transaction and the connection it is on.
+type session struct {
+	*sql.Tx
+	conn *sql.Conn
 }
 
 // run does the unit, again when that may help. When it returns nil the unit is committed.
@@ -115,7 +121,12 @@ func (s *server) once(ctx context.Context, u unit) (err error) {
 	if u.isolation == sql.LevelDefault {
 		u.isolation = sql.LevelReadCommitted
 	}
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: u.isolation})
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool; what counts is decided by then
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: u.isolation})
 	if err != nil {
 		return err
 	}
@@ -126,7 +137,7 @@ func (s *server) once(ctx context.Context, u unit) (err error) {
 			_ = tx.Rollback()
 		}
 	}()
-	if err = u.do(ctx, tx); err != nil {
+	if err = u.do(ctx, session{tx, conn}); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -2,7 +2,6 @@ package mssql
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,7 +37,7 @@ func (s *server) Close() error { return s.db.Close() }
 const installLocks = "SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 10000"
 
 // lockInstall lets one Install, Remove or Begin run at a time.
-func (s *server) lockInstall(ctx context.Context, tx *sql.Tx) error {
+func (s *server) lockInstall(ctx context.Context, tx querier) error {
 	if err := exec(ctx, tx, installLocks); err != nil || !s.caps.appLock {
 		return err
 	}
@@ -49,7 +48,7 @@ func (s *server) lockInstall(ctx context.Context, tx *sql.Tx) error {
 // Install implements database.Source.
 func (s *Source) Install(ctx context.Context) (*database.Schema, error) {
 	var installed *database.Schema
-	err := s.run(ctx, unit{what: "install capture", do: func(ctx context.Context, tx *sql.Tx) error {
+	err := s.run(ctx, unit{what: "install capture", do: func(ctx context.Context, tx session) error {
 		if err := s.lockInstall(ctx, tx); err != nil {
 			return err
 		}
@@ -174,8 +173,8 @@ func pendingUpTo(ctx context.Context, q querier, state *captureState, last int64
 }
 
 // InstallPlan implements database.Source.
-func (s *Source) InstallPlan(ctx context.Context) (statements, warnings []string, err error) {
-	err = s.run(ctx, unit{what: "plan capture", do: func(ctx context.Context, tx *sql.Tx) error {
+func (s *Source) InstallPlan(ctx context.Context) (statements, warned []string, err error) {
+	err = s.run(ctx, unit{what: "plan capture", do: func(ctx context.Context, tx session) error {
 		schema, state, err := s.readBoth(ctx, tx)
 		if err != nil {
 			return err
@@ -190,15 +189,15 @@ func (s *Source) InstallPlan(ctx context.Context) (statements, warnings []string
 				}
 			}
 		}
-		warnings, err = s.warnings(ctx, tx, schema)
-		return err
+		warned = warnings(s.caps, schema)
+		return nil
 	}})
-	return statements, warnings, err
+	return statements, warned, err
 }
 
 // Remove implements database.Source.
 func (s *Source) Remove(ctx context.Context, discard bool) error {
-	err := s.run(ctx, unit{what: "remove capture", do: func(ctx context.Context, tx *sql.Tx) error {
+	err := s.run(ctx, unit{what: "remove capture", do: func(ctx context.Context, tx session) error {
 		if err := s.lockInstall(ctx, tx); err != nil {
 			return err
 		}
@@ -263,7 +262,7 @@ func countPending(ctx context.Context, q querier, state *captureState) (int64, e
 
 // Pending implements database.Source.
 func (s *Source) Pending(ctx context.Context) (n int64, err error) {
-	err = s.run(ctx, unit{what: "count captured changes", do: func(ctx context.Context, tx *sql.Tx) error {
+	err = s.run(ctx, unit{what: "count captured changes", do: func(ctx context.Context, tx session) error {
 		state, err := readState(ctx, tx)
 		if err != nil {
 			return err
@@ -279,7 +278,7 @@ func (s *Source) Pending(ctx context.Context) (n int64, err error) {
 
 // Fence implements database.Source. It waits for transactions that have written already.
 func (s *Source) Fence(ctx context.Context, reason string) error {
-	return s.run(ctx, unit{what: "fence", do: func(ctx context.Context, tx *sql.Tx) error {
+	return s.run(ctx, unit{what: "fence", do: func(ctx context.Context, tx session) error {
 		state, err := readState(ctx, tx)
 		if err != nil {
 			return err
@@ -290,11 +289,7 @@ func (s *Source) Fence(ctx context.Context, reason string) error {
 		if r := []rune(reason); len(r) > 1000 {
 			reason = string(r[:1000])
 		}
-		var value any
-		if reason != "" {
-			value = reason
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE "+schemaName+".state SET fenced = @p1 WHERE id = 1", value)
+		_, err = tx.ExecContext(ctx, "UPDATE "+schemaName+".state SET fenced = NULLIF(@p1, N'') WHERE id = 1", reason)
 		return err
 	}})
 }

@@ -211,7 +211,7 @@ func (st *captureState) plan(caps capabilities, s *database.Schema) ([]string, e
 	out = append(out, generation...)
 	for i := range s.Tables {
 		if !st.tables[strings.ToLower(changeTable(&s.Tables[i]))] {
-			out = append(out, createChangeTable(&s.Tables[i]))
+			out = append(out, createChangeTable(caps, &s.Tables[i]))
 		}
 	}
 	for _, g := range triggers(s) {

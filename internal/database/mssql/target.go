@@ -21,7 +21,6 @@ type Target struct {
 	mu       sync.Mutex
 	schema   *database.Schema // nil before Begin
 	throttle throttle
-	replayer replayer
 }
 
 var (
@@ -36,7 +35,7 @@ func OpenTarget(ctx context.Context, config Config) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{server: s}
-	err = t.run(ctx, unit{what: "look for a restore", do: func(ctx context.Context, tx *sql.Tx) error {
+	err = t.run(ctx, unit{what: "look for a restore", do: func(ctx context.Context, tx session) error {
 		_, schema, err := readPlan(ctx, tx)
 		t.schema = schema
 		return err
@@ -95,7 +94,7 @@ func (t *Target) Begin(ctx context.Context, plan string, schema *database.Schema
 	if err != nil {
 		return err
 	}
-	err = t.run(ctx, unit{what: "begin a restore", do: func(ctx context.Context, tx *sql.Tx) error {
+	err = t.run(ctx, unit{what: "begin a restore", do: func(ctx context.Context, tx session) error {
 		if err := t.lockInstall(ctx, tx); err != nil {
 			return err
 		}
@@ -127,7 +126,7 @@ func (t *Target) Begin(ctx context.Context, plan string, schema *database.Schema
 	return t.setCompatibility(ctx, own)
 }
 
-func (t *Target) create(ctx context.Context, tx *sql.Tx, plan, text string, schema *database.Schema) error {
+func (t *Target) create(ctx context.Context, tx querier, plan, text string, schema *database.Schema) error {
 	if err := exec(ctx, tx, createRestoreTables()...); err != nil {
 		return err
 	}
@@ -186,7 +185,7 @@ func (t *Target) Loaded(ctx context.Context) (map[string]int64, error) {
 		Unit   string
 		Loaded int
 	}
-	err := t.run(ctx, unit{what: "read the progress of the restore", do: func(ctx context.Context, tx *sql.Tx) error {
+	err := t.run(ctx, unit{what: "read the progress of the restore", do: func(ctx context.Context, tx session) error {
 		rows, err := collect[row](ctx, tx, "SELECT unit AS Unit, loaded AS Loaded FROM "+schemaName+".restore_units")
 		clear(units)
 		for _, r := range rows {
@@ -322,37 +321,24 @@ func (l *load) attempt(ctx context.Context, next func() ([]byte, error, bool)) (
 	if err != nil {
 		return 0, err
 	}
-	conn, err := l.t.db.Conn(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = conn.Close() }() // nothing is lost with it: what counts was committed or rolled back
-	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err != nil {
-			_ = tx.Rollback()
-		}
-	}()
 	taken := func() ([]byte, error) {
 		row, err, _ := next()
 		return row, err
 	}
-	if n, err = l.fill(ctx, filling{conn, tx, o, newEncoder(tc)}, taken); err != nil {
-		return 0, err
-	}
-	if err = l.record(ctx, tx, n); err != nil {
-		return 0, err
-	}
-	l.uncertain = true
-	return n, tx.Commit()
+	l.uncertain = false
+	err = l.t.once(ctx, unit{what: "load", do: func(ctx context.Context, tx session) (err error) {
+		if n, err = l.fill(ctx, filling{tx, o, newEncoder(tc)}, taken); err != nil {
+			return err
+		}
+		err = l.record(ctx, tx, n)
+		l.uncertain = err == nil // from here on the answer alone can be lost
+		return err
+	}})
+	return n, err
 }
 
 type filling struct {
-	conn *sql.Conn
-	tx   *sql.Tx
+	tx   session
 	into object
 	e    *encoder
 }
@@ -360,12 +346,12 @@ type filling struct {
 // fill writes the rows, through a staging table if need be.
 func (l *load) fill(ctx context.Context, f filling, next func() ([]byte, error)) (int64, error) {
 	if !f.e.tc.staged() {
-		return copyIn(ctx, f.conn, f.into.SQL(), f.e, next)
+		return copyIn(ctx, f.tx.conn, f.into.SQL(), f.e, next)
 	}
 	if err := exec(ctx, f.tx, "DROP TABLE IF EXISTS "+stageName, f.e.tc.createStage(stageName)); err != nil {
 		return 0, err
 	}
-	n, err := copyIn(ctx, f.conn, stageName, f.e, next)
+	n, err := copyIn(ctx, f.tx.conn, stageName, f.e, next)
 	if err != nil {
 		return 0, err
 	}
@@ -374,7 +360,7 @@ func (l *load) fill(ctx context.Context, f filling, next func() ([]byte, error))
 
 const errorDuplicate = 2627 // primary key or unique constraint
 
-func (l *load) record(ctx context.Context, tx *sql.Tx, n int64) error {
+func (l *load) record(ctx context.Context, tx querier, n int64) error {
 	_, err := tx.ExecContext(ctx, "INSERT INTO "+schemaName+".restore_units (unit, loaded) VALUES (@p1, @p2)", l.unit, n)
 	if errorNumber(err) == errorDuplicate {
 		return fmt.Errorf("unit %s was loaded before: %w", l.unit, err)
@@ -406,9 +392,15 @@ func (t *Target) View(ctx context.Context) (database.View, error) {
 	return v, nil
 }
 
-// ForgetProgress implements database.Target.
+// ForgetProgress implements database.Target. If the database has followed the log since
+// it was finished, what that had taken away is made again first.
 func (t *Target) ForgetProgress(ctx context.Context) error {
-	return t.run(ctx, unit{what: "forget the restore's records", do: func(ctx context.Context, tx *sql.Tx) error {
+	if t.begun() != nil {
+		if err := t.Finish(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return t.run(ctx, unit{what: "forget the restore's records", do: func(ctx context.Context, tx session) error {
 		for _, name := range restoreTables() {
 			if err := exec(ctx, tx, "DROP TABLE IF EXISTS "+schemaName+"."+name); err != nil {
 				return err

@@ -113,10 +113,11 @@ func hasParameter(u *url.URL, name string) bool {
 
 // sessionInit makes every session alike, whatever the login's or the database's defaults:
 // the options that indexes on computed columns and views need, no limit on rows or on
-// the size of values, and errors that end the transaction they happen in.
+// the size of values, errors that end the transaction they happen in, and counts of rows,
+// by which a bulk load is checked.
 const sessionInit = `SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON;
 SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF;
-SET TEXTSIZE 2147483647; SET ROWCOUNT 0; SET XACT_ABORT ON; SET NOCOUNT ON; SET IMPLICIT_TRANSACTIONS OFF`
+SET TEXTSIZE 2147483647; SET ROWCOUNT 0; SET XACT_ABORT ON; SET NOCOUNT OFF; SET IMPLICIT_TRANSACTIONS OFF`
 
 // connector is the driver's connector with safe defaults: encryption on and verified,
 // values in UTC and in wire order, and no retries by the driver, which cannot know what

@@ -10,7 +10,8 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/microsoft/go-mssqldb"
 
 	"lifeboat/internal/database"
 )
@@ -117,10 +118,6 @@ func without(s *database.Schema, tables map[string]bool) *database.Schema {
 func (v *view) Schema() *database.Schema    { return v.schema }
 func (v *view) Installed() *database.Schema { return v.installed }
 
-// closeTimeout bounds the rollback of a view: the server rolls back by itself when the
-// session ends.
-const closeTimeout = 5 * time.Second
-
 // Close ends the view and gives its connection back.
 func (v *view) Close() error {
 	if v.conn == nil {
@@ -129,16 +126,11 @@ func (v *view) Close() error {
 	conn := v.conn
 	v.conn = nil
 	if v.broken {
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-		_ = v.tx.Rollback()
-		if err := conn.Close(); !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, sql.ErrConnDone) {
-			return err
-		}
-		return nil
+		_ = onDriver(conn, func(c *mssql.Conn) error { return c.Close() })
 	}
 	err := v.tx.Rollback()
-	if errors.Is(err, sql.ErrTxDone) || transient(err) {
-		err = nil
+	if v.broken || errors.Is(err, sql.ErrTxDone) || transient(err) {
+		err = nil // the server has rolled back by itself
 	}
 	return errors.Join(err, conn.Close())
 }
