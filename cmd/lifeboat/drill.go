@@ -28,6 +28,8 @@ type drillOptions struct {
 	writers  int
 	seed     uint64
 	lose     string
+	primary  string // URL of a store; empty: a folder
+	mirror   string
 	memory   config.Size
 }
 
@@ -42,7 +44,8 @@ only when the barrier has answered; lose a region in mid-write; take over, resto
 alone, and compare the result with state hashes and, row by row, with the writers' own records.
 
 Nothing outside a new folder is touched; a --source is only read. Without --dir everything but the
-report is removed at the end.`,
+report is removed at the end. Stores elsewhere (--primary, --mirror) must be empty and are left as they are
+at the end. Encryption, endpoints and key files come from --config, if it is given.`,
 		Example: `  lifeboat drill
   lifeboat drill --source app.sqlite --lose agent
   lifeboat drill --dir drill-1 --lose mirror-link --duration 30s --seed 7 --json`,
@@ -62,6 +65,8 @@ report is removed at the end.`,
 	f.IntVar(&o.writers, "writers", 8, "writers at the same time")
 	f.Uint64Var(&o.seed, "seed", 0, "fixes data, choices and the plan of the loss (default: a random one, printed)")
 	f.StringVar(&o.lose, "lose", string(drill.Primary), "what to lose: primary, agent or mirror-link")
+	f.StringVar(&o.primary, "primary", "", "store to play the primary's, empty: "+storeForms()+" (default: a folder). What the drill writes there stays; losing it cuts this process off for good")
+	f.StringVar(&o.mirror, "mirror", "", "store to play the mirror's, likewise")
 	f.Var(&o.memory, "memory", "memory that the restore may use")
 	return cmd
 }
@@ -164,19 +169,62 @@ func (a *app) drillConfig(ctx context.Context, o drillOptions, dir string) (dril
 		Dir: dir, Memory: int64(o.memory), Log: log, Clock: a.clock,
 		Agent: agentProcess, FencedExit: codeOf(eventlog.ErrFenced).code,
 	}
-	file := config.Defaults()
-	for place, folder := range map[*drill.Place]string{&cfg.Primary: filepath.Join(primary, "store"), &cfg.Mirror: filepath.Join(mirror, "store")} {
-		region := config.Region{Store: config.URL("dir:" + folder)}
-		if err := a.stores(&file).make(ctx, region); err != nil {
+	file, err := a.drillFile(o)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.File = file
+	for _, p := range []struct {
+		place  *drill.Place
+		region config.Region
+		folder string
+	}{{&cfg.Primary, file.Primary, filepath.Join(primary, "store")}, {&cfg.Mirror, file.Mirror, filepath.Join(mirror, "store")}} {
+		if *p.place, err = a.drillPlace(ctx, file, p.region, p.folder); err != nil {
 			return cfg, err
 		}
-		store, err := a.stores(&file).open(ctx, region)
-		if err != nil {
-			return cfg, err
-		}
-		*place = drill.Place{URL: region.Store.Reveal(), Store: store, Destroy: func(context.Context) error { return os.RemoveAll(folder) }}
 	}
 	return cfg, nil
+}
+
+// drillFile is how the drill's stores are opened: as the configuration says, if one is
+// named, but never the stores or the pins of those that it names.
+func (a *app) drillFile(o drillOptions) (*config.File, error) {
+	file := config.Defaults()
+	if a.configPath != "" {
+		read, err := a.readConfig()
+		if err != nil {
+			return nil, err
+		}
+		file.Encryption, file.Primary, file.Mirror = read.Encryption, read.Primary, read.Mirror
+	}
+	file.Primary.Store, file.Mirror.Store = config.URL(o.primary), config.URL(o.mirror)
+	file.Primary.RootKey, file.Mirror.RootKey = "", ""
+	return &file, file.Validate()
+}
+
+// drillPlace makes a region's store in a folder, or opens the one that was named.
+func (a *app) drillPlace(ctx context.Context, file *config.File, region config.Region, folder string) (drill.Place, error) {
+	named := region.Store != ""
+	if !named {
+		region.Store = config.URL("dir:" + folder)
+	}
+	if err := a.stores(file).make(ctx, region); err != nil {
+		return drill.Place{}, err
+	}
+	store, err := a.stores(file).open(ctx, region)
+	if err != nil {
+		return drill.Place{}, err
+	}
+	if named {
+		for info, err := range store.List(ctx, "", "") {
+			if err != nil {
+				return drill.Place{}, err
+			}
+			return drill.Place{}, fmt.Errorf("%w: store %s is not empty (%s); a drill writes only to stores of its own", errRefused, region.Store, info.Name)
+		}
+		return drill.Remote(region.Store.Reveal(), store), nil
+	}
+	return drill.Place{URL: region.Store.Reveal(), Store: store, Destroy: func(context.Context) error { return os.RemoveAll(folder) }}, nil
 }
 
 // agentProcess runs this same program as an agent.

@@ -13,6 +13,7 @@ import (
 	"lifeboat/failover/incident/report"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/blob/sealed"
+	"lifeboat/internal/codebackup"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/drill"
@@ -44,18 +45,18 @@ var exits = []exit{
 	{130, "interrupted", "stopped by a signal; whatever was begun can be run again", []error{context.Canceled}},
 	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen}},
 	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{
-		eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, readiness.ErrNewerFormat, approval.ErrNewerFormat}},
+		codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, readiness.ErrNewerFormat, approval.ErrNewerFormat}},
 	{5, "fenced", "the log has been taken over, or another writer is at work", []error{eventlog.ErrFenced, database.ErrFenced}},
 	{8, "lost", "a drill did not prove what it set out to prove", []error{drill.ErrNotProven}},
 	{7, "damaged", "an object is corrupt, cut short or missing, or a hash differs", []error{
-		errDamage, record.ErrCorrupt, record.ErrForged, report.ErrAltered, report.ErrNotReport, readiness.ErrCorrupt,
+		errDamage, codebackup.ErrDamaged, record.ErrCorrupt, record.ErrForged, report.ErrAltered, report.ErrNotReport, readiness.ErrCorrupt,
 		restore.ErrMismatch, restore.ErrInconsistent, eventlog.ErrCorrupt, eventlog.ErrTruncated,
 		eventlog.ErrDiverged, eventlog.ErrOtherStream}},
 	{6, "not restorable", "the store does not prove that point; the message names the nearest that it does", []error{
 		restore.ErrOutsideWindow, restore.ErrNoSnapshot, eventlog.ErrGap}},
 	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
 	{3, "refused", "refused before anything was changed", []error{
-		errRefused, sealed.ErrSealedStore, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
+		errRefused, sealed.ErrSealedStore, codebackup.ErrRepository, codebackup.ErrNotEmpty, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
 		approval.ErrStatement, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
 	{10, "policy", "a rule that guards recovery is not met", []error{errPolicy}},
 	{11, "policy warning", "a rule is unknown before the update, or one that only warns is not met", []error{errPolicyWarning}},
