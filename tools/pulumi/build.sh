@@ -30,7 +30,7 @@ build() {
 		return 0
 	fi
 	echo "building $4 $3 (once; two to six minutes for the CLI on two cores)" >&2
-	GOFLAGS=-mod=readonly nice -n 10 go build -C "$root/tools/$1" -buildvcs=false \
+	CGO_ENABLED=0 GOFLAGS=-mod=readonly nice -n 10 go build -C "$root/tools/$1" -buildvcs=false \
 		-ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$3" \
 		-o "$out/$4.partial" "$2" >&2
 	mv "$out/$4.partial" "$out/$4"
