@@ -106,6 +106,9 @@ const addressName = "agent.address"
 
 func (s *scene) spawn(ctx context.Context) (*child, error) {
 	file := config.Defaults()
+	if s.cfg.File != nil {
+		file = *s.cfg.File
+	}
 	file.Database = config.URL(s.database.URL())
 	file.Primary.Store, file.Mirror.Store = config.URL(s.cfg.Primary.URL), config.URL(s.cfg.Mirror.URL)
 	file.Log.DrainInterval, file.Agent.BarrierTimeout = drainEvery, barrierWait

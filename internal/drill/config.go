@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lifeboat/internal/blob"
+	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/workload"
 )
@@ -78,6 +79,16 @@ type Place struct {
 	Destroy func(ctx context.Context) error
 }
 
+// Remote is a store that the drill has not made. It is lost by being cut off for good:
+// from then on nothing gets through to it any more.
+func Remote(url string, store blob.Store) Place {
+	way := &link{inner: store}
+	return Place{URL: url, Store: way, Destroy: func(context.Context) error {
+		way.cut.Store(true)
+		return nil
+	}}
+}
+
 // Config is what Run needs.
 type Config struct {
 	Engine          Engine
@@ -92,6 +103,9 @@ type Config struct {
 	// configuration file, and with a file in which it writes the address that it listens
 	// on. For AgentKill.
 	Agent func(ctx context.Context, config, addressFile string) *exec.Cmd
+	// File has what an agent in another process needs to open the stores, beside their
+	// URLs; nil: defaults.
+	File *config.File
 	// FencedExit is the exit code with which that command says that it was fenced.
 	FencedExit int
 	// Memory bounds the restore, in bytes; 0: its default.
