@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lifeboat/failover/incident/report"
+)
+
+// newOffice is a company in its own folder, with files named by absolute paths, so that
+// tests can run side by side. args are what every verb then needs.
+func newOffice(t *testing.T) (c *company, args func(verb ...string) []string) {
+	t.Helper()
+	document, err := os.ReadFile(filepath.Join(repositoryRoot(t), "docs", "incident.md"))
+	require.NoError(t, err)
+	c = newCompany(t)
+	c.mailFail, c.hookFail = 0, 0
+	c.now = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	c.write("committee.yaml", regexp.MustCompile("(?s)```yaml committee.yaml\n(.*?)```").FindSubmatch(document)[1])
+	at := func(name string) string { return filepath.Join(c.root, name) }
+	return c, func(verb ...string) []string {
+		return append(verb, "--config", at("lifeboat.yaml"), "--mirror", "dir:"+at("mirror"), "--primary", "dir:"+at("primary"), "--committee", at("committee.yaml"))
+	}
+}
+
+func (c *company) opened(args func(...string) []string) {
+	c.t.Helper()
+	got := c.run(args("incident", "open", "--key", filepath.Join(c.root, "keys/bob"), "--title", "database unreachable", "--from", "sam", "--outage-began", "2026-03-02T08:50:00Z")...)
+	require.Zero(c.t, got.code, got.errout)
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	c.opened(args)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	said, hears := io.Pipe()
+	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: hears, clock: func() time.Time { return c.now }, lookup: func(name string) (string, bool) { v, ok := c.vars[name]; return v, ok }}
+	root := a.root()
+	root.SetArgs(args("serve", "--listen", "127.0.0.1:0", "--quiet=false"))
+	code := make(chan int, 1)
+	go func() { code <- a.end(root.ExecuteContext(ctx)); _ = hears.Close() }()
+	var first bytes.Buffer
+	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
+	for part := make([]byte, 256); !url.Match(first.Bytes()); {
+		n, err := said.Read(part)
+		require.NoError(t, err, first.String())
+		first.Write(part[:n])
+	}
+	go func() { _, _ = io.Copy(io.Discard, said) }()
+	for path, want := range map[string]string{"": "database unreachable", "incidents/SI-2026-0001": "reported", "due": "committee informed", "history": "Nothing was measured yet"} {
+		resp, err := http.Get(url.FindString(first.String()) + path)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode, path)
+		require.Contains(t, string(body), want, path)
+	}
+	stop()
+	require.Zero(t, <-code, "being told to stop is no failure")
+}
+
+func TestReadinessIsMeasuredKeptAndReported(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	for _, verb := range [][]string{{"readiness", "mark", "proof", "--detail", "12 tables"}, {"readiness", "mark", "rto", "--took", "95m"}, {"readiness", "--keep"}} {
+		got := c.run(args(verb...)...)
+		require.Zero(t, got.code, got.errout)
+		c.now = c.now.Add(time.Minute)
+	}
+	got := c.run(args("report", "committee", "--month", "2026-03", "--json")...)
+	require.Zero(t, got.code, got.errout)
+	src, form, err := report.Verify([]byte(got.out))
+	require.NoError(t, err)
+	require.Equal(t, report.JSON, form)
+	pack, ok := src.Data.(report.Pack)
+	require.True(t, ok)
+	require.Len(t, pack.History, 1)
+	require.True(t, pack.Now.Proof.OK)
+	require.Equal(t, "12 tables", pack.Now.Proof.Detail)
+	require.InDelta(t, 5700, *pack.Now.Forecast, 0)
+	require.True(t, pack.Now.Drill.At.IsZero())
+}
+
+func TestContactsAndDueAsJSON(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	c.opened(args)
+	got := c.run(args("report", "contacts")...)
+	require.Zero(t, got.code, got.errout)
+	require.Contains(t, got.out, "+44 20 7946 0001")
+	require.Contains(t, got.out, "(ceo or deputy) + (cto or ld)")
+	got = c.run(args("due", "--json")...)
+	require.Equal(t, 1, got.code, "no drill is on record")
+	var due dueResult
+	require.NoError(t, json.Unmarshal([]byte(got.out), &due))
+	require.Equal(t, 1, due.Version)
+	require.Equal(t, 15768*time.Second, due.Ledger.Allowance)
+	var what []string
+	for _, clock := range due.Due {
+		what = append(what, clock.What)
+	}
+	require.Contains(t, what, "outage")
+	require.Contains(t, what, "yearly drill")
+}
+
+func TestWhoMayNot(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	key := func(who string) string { return filepath.Join(c.root, "keys", who) }
+	open := []string{"incident", "open", "--title", "x", "--from", "sam"}
+	tests := []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"no key", append(open, "--no-outage"), 3, "ssh-agent"},
+		{"key that is not there", append(open, "--no-outage", "--key", key("eve")), 3, "no key to sign with"},
+		{"neither outage nor none", append(open, "--key", key("bob")), 2, "--outage-began or --no-outage"},
+		{"both", append(open, "--key", key("bob"), "--no-outage", "--outage-began", "2026-03-02T08:50:00Z"), 2, "--outage-began or --no-outage"},
+		{"bad time", append(open, "--key", key("bob"), "--outage-began", "ten to nine"), 2, "2026-03-02T09:30:00Z"},
+		{"patient in the title", []string{"incident", "open", "--title", "943 476 5919", "--from", "sam", "--no-outage", "--key", key("bob")}, 3, "personal data"},
+		{"no such incident", []string{"incident", "note", "SI-2026-0099", "--text", "x", "--key", key("sam")}, 3, "no such incident"},
+		{"a role of others", []string{"incident", "open", "--title", "x", "--from", "sam", "--no-outage", "--key", key("sam"), "--role", "ceo"}, 3, "does not hold the role ceo"},
+	}
+	for _, tt := range tests {
+		got := c.run(args(tt.args...)...)
+		require.Equal(t, tt.code, got.code, "%s: %s", tt.name, got.errout)
+		require.Contains(t, got.errout, tt.says, tt.name)
+	}
+	require.Empty(t, c.mails)
+	c.write("committee.yaml", []byte("version: 1\n"))
+	got := c.run(args("due")...)
+	require.Equal(t, 2, got.code)
+	require.Contains(t, got.errout, "company")
+}
