@@ -13,19 +13,25 @@ import (
 // captureFormat is the version of the lifeboat_ tables in a database.
 const captureFormat = 1
 
-// base tables of capture. lifeboat_changes and lifeboat_candidates get columns c1, c2, …
-// without a type, so that no affinity changes a value. op is +1 for a row added, -1 for one
-// removed, 0 for the mark that keeps the largest change id, and with it the sequence,
-// when all else is forgotten.
+// What a row of lifeboat_changes says of its image.
+const (
+	opInsert = 1  // added
+	opDelete = -1 // removed
+	opMark   = 0  // nothing: it keeps the largest change id, and with it the sequence
+	opSeen   = 2  // there, in the way of another one: see resolve
+)
+
+// lifeboat_changes gets columns c1, c2, … without a type, so that no affinity changes a
+// value. rid is the row id where that is not one of the columns: no part of the image, but
+// rows may stand in each other's way for it. seen is a change id before all sightings.
 var captureTables = [...]string{
 	`CREATE TABLE lifeboat_state (name TEXT PRIMARY KEY, value) WITHOUT ROWID`,
 	fmt.Sprintf(`INSERT INTO lifeboat_state VALUES ('format', %d), ('fence', '')`, captureFormat),
-	`CREATE TABLE lifeboat_transaction (mark INTEGER NOT NULL)`,
-	`INSERT INTO lifeboat_transaction VALUES (0)`,
+	`CREATE TABLE lifeboat_transaction (mark INTEGER NOT NULL, seen INTEGER)`,
+	`INSERT INTO lifeboat_transaction VALUES (0, NULL)`,
 	`CREATE TABLE lifeboat_schema (generation INTEGER PRIMARY KEY, last_id INTEGER, json TEXT NOT NULL)`,
 	`CREATE TABLE lifeboat_shapes (shape INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, width INTEGER NOT NULL)`,
-	`CREATE TABLE lifeboat_changes (change_id INTEGER PRIMARY KEY, shape INTEGER NOT NULL, tx INTEGER, at REAL, op INTEGER NOT NULL)`,
-	`CREATE TABLE lifeboat_candidates (shape INTEGER NOT NULL, rid INTEGER)`,
+	`CREATE TABLE lifeboat_changes (change_id INTEGER PRIMARY KEY, shape INTEGER NOT NULL, tx INTEGER, at REAL, op INTEGER NOT NULL, rid INTEGER)`,
 	// Change ids begin at the microseconds since 1970, not at 1: the log remembers ids that
 	// it has taken, and must not take those of another installation (before a Remove, or
 	// in the database that this one was restored from) for changes it has already.
@@ -45,6 +51,7 @@ type captureState struct {
 	installed   bool
 	fence       string
 	width       int // how many columns c1, c2, … there are
+	decoder     decoder
 	shapes      []shape
 	generations []generation // ascending; the last is the one triggers are made for
 }
@@ -108,6 +115,10 @@ func readCapture(c *capi.Conn) (*captureState, error) {
 		st.shapes = append(st.shapes, shape{s.Int64(0), s.Text(1), s.Text(2), int(s.Int64(3))})
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	err = c.Query("PRAGMA encoding", func(s *capi.Stmt) error { st.decoder = nativeDecoder(s.Text(0)); return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +209,6 @@ func (st *captureState) plan(cat *catalog) ([]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(cat.triggers)) {
 		out = append(out, "DROP TRIGGER "+quote(name))
 	}
-	out = append(out, "DELETE FROM lifeboat_candidates")
 	out = append(out, next.planShapes(cat)...)
 	generations, err := next.planGeneration(cat)
 	if err != nil {
@@ -232,9 +242,7 @@ func (st *captureState) planShapes(cat *catalog) []string {
 			number, literal(t.Name), literal(t.Version()), len(t.Columns)))
 	}
 	for i := st.width; i < width; i++ {
-		for _, name := range []string{"lifeboat_changes", "lifeboat_candidates"} {
-			out = append(out, fmt.Sprintf("ALTER TABLE %s ADD COLUMN c%d", name, i+1))
-		}
+		out = append(out, fmt.Sprintf("ALTER TABLE lifeboat_changes ADD COLUMN c%d", i+1))
 	}
 	return out
 }
@@ -257,7 +265,7 @@ func (st *captureState) planGeneration(cat *catalog) ([]string, error) {
 	}
 	return []string{
 		"UPDATE lifeboat_schema SET last_id = (SELECT coalesce(max(change_id), 0) FROM lifeboat_changes) WHERE last_id IS NULL",
-		"DELETE FROM lifeboat_schema WHERE NOT EXISTS (SELECT 1 FROM lifeboat_changes WHERE op <> 0 AND change_id <= last_id AND shape NOT IN (" + strings.Join(live, ", ") + "))",
+		"DELETE FROM lifeboat_schema WHERE NOT EXISTS (SELECT 1 FROM lifeboat_changes WHERE op IN (-1, 1) AND change_id <= last_id AND shape NOT IN (" + strings.Join(live, ", ") + "))",
 		fmt.Sprintf("INSERT INTO lifeboat_schema VALUES (%d, NULL, %s)", number, literal(string(json))),
 	}, nil
 }

@@ -43,6 +43,7 @@ var captureTables = []captured{
 		q TEXT UNIQUE REFERENCES parent (code) ON DELETE SET NULL ON UPDATE SET NULL)`, []string{"id", "p", "q"}, "id"},
 	{"tree", `CREATE TABLE tree (id INTEGER PRIMARY KEY, up INT REFERENCES tree ON DELETE CASCADE, name UNIQUE)`, []string{"id", "up", "name"}, "id"},
 	{"eager", `CREATE TABLE eager (a INT NOT NULL UNIQUE ON CONFLICT REPLACE, b TEXT UNIQUE ON CONFLICT IGNORE, c INT CHECK (c < 5))`, []string{"a", "b", "c"}, "rowid"},
+	{"filled", `CREATE TABLE filled (id INTEGER PRIMARY KEY, u INT NOT NULL DEFAULT 3 UNIQUE, w TEXT NOT NULL DEFAULT a, x NOT NULL DEFAULT "A", y TEXT NOT NULL DEFAULT (1 + 0), UNIQUE (x, w), UNIQUE (y))`, []string{"id", "u", "w", "x", "y"}, "id"},
 	{"strict", `CREATE TABLE strict (id INT PRIMARY KEY, t TEXT, r REAL, x ANY UNIQUE) STRICT`, []string{"id", "t", "r", "x"}, "rowid"},
 	{"busy", `CREATE TABLE busy (id INTEGER PRIMARY KEY, a UNIQUE, n INT DEFAULT 0);
 		CREATE TABLE busy_log (id INTEGER PRIMARY KEY, what, n UNIQUE);

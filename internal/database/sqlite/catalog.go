@@ -21,8 +21,9 @@ type catalog struct {
 // table is what triggers and scans need to know of one captured table.
 type table struct {
 	*database.Table
-	rowid   string // a name for the rowid, "" in a WITHOUT ROWID table
-	uniques []unique
+	rowid    string // a name for the rowid, "" in a WITHOUT ROWID table
+	uniques  []unique
+	defaults map[string]string // SQL of the defaults of not-null columns
 }
 
 // unique is one uniqueness constraint: the columns, or the index as it was written.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -129,7 +130,7 @@ func (d *DB) Remove(ctx context.Context, discard bool) error {
 		if err != nil || !st.installed {
 			return err
 		}
-		n, err := countPending(c)
+		n, err := countPending(c, st)
 		if err != nil {
 			return err
 		}
@@ -168,16 +169,21 @@ func (d *DB) Pending(ctx context.Context) (int64, error) {
 			err = fmt.Errorf("%s: %w", d.path, database.ErrNotInstalled)
 		}
 		if err == nil {
-			n, err = countPending(c)
+			n, err = countPending(c, st)
 		}
 		return err
 	})
 	return n, err
 }
 
-func countPending(c *capi.Conn) (n int64, err error) {
-	err = c.Query("SELECT count(*) FROM lifeboat_changes WHERE op <> 0", func(s *capi.Stmt) error {
-		n = s.Int64(0)
+// countPending counts what a view would yield.
+func countPending(c *capi.Conn, st *captureState) (n int64, err error) {
+	real, err := resolve(c, st, math.MaxInt64)
+	if err != nil {
+		return 0, err
+	}
+	err = c.Query("SELECT count(*) FROM lifeboat_changes WHERE op IN (-1, 1)", func(s *capi.Stmt) error {
+		n = s.Int64(0) + int64(len(real))
 		return nil
 	})
 	return n, err
@@ -204,9 +210,10 @@ func (d *DB) Forget(ctx context.Context, ids []int64) error {
 
 // forget deletes one batch, sorted. The row with the largest id of all stays as a mark
 // when its change is forgotten: SQLite numbers new rows from it, so no id is used twice.
-// Notes of rows in the way are of statements that have ended, so all of them can go.
+// Sightings before a change that is forgotten have been resolved with it, and go too.
 func forget(c *capi.Conn, ids []int64) error {
 	var last int64
+	largest := ids[len(ids)-1]
 	err := c.Query("SELECT coalesce(max(change_id), 0) FROM lifeboat_changes", func(s *capi.Stmt) error {
 		last = s.Int64(0)
 		return nil
@@ -229,13 +236,20 @@ func forget(c *capi.Conn, ids []int64) error {
 		}
 		ids = ids[n:]
 	}
-	if err := c.Exec("DELETE FROM lifeboat_changes WHERE op = 0 AND change_id < ?", last); err != nil {
-		return err
+	for _, s := range []struct {
+		sql string
+		id  int64
+	}{
+		{"DELETE FROM lifeboat_changes WHERE op = 2 AND change_id > (SELECT seen FROM lifeboat_transaction) AND change_id < ?", largest},
+		{"UPDATE lifeboat_transaction SET seen = CASE WHEN (SELECT max(change_id) FROM lifeboat_changes) > ?1 THEN ?1 END WHERE seen < ?1", largest},
+		{"DELETE FROM lifeboat_changes WHERE op = 0 AND change_id < ?", last},
+		{"INSERT OR IGNORE INTO lifeboat_changes (change_id, shape, op) VALUES (?, 0, 0)", last},
+	} {
+		if err := c.Exec(s.sql, s.id); err != nil {
+			return err
+		}
 	}
-	if err := c.Exec("INSERT OR IGNORE INTO lifeboat_changes (change_id, shape, op) VALUES (?, 0, 0)", last); err != nil {
-		return err
-	}
-	return c.Exec("DELETE FROM lifeboat_candidates")
+	return nil
 }
 
 // Fence implements database.Source.

@@ -173,11 +173,12 @@ func (f *file) write(ctx context.Context, c *capi.Conn, fn func() error) error {
 	if err == nil {
 		err = f.retry(ctx, func() error { return c.Exec("COMMIT") })
 	}
+	err = f.explain(ctx, err)
 	if err != nil && c.InTransaction() {
 		stop()
-		err = errors.Join(f.explain(ctx, err), c.Exec("ROLLBACK"))
+		err = errors.Join(err, c.Exec("ROLLBACK"))
 	}
-	return f.explain(ctx, err)
+	return err
 }
 
 // update is write on a connection of its own.

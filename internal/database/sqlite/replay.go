@@ -1,12 +1,9 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"lifeboat/internal/database"
 	"lifeboat/internal/database/sqlite/capi"
@@ -148,142 +145,10 @@ func (t *Target) applyNet(n *net, op database.Op) error {
 				}
 				defer s.close()
 			}
-			if err := s.do([]byte(image)); err != nil {
+			if err := s.write([]byte(image)); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// rowWriter inserts or deletes single rows of one table.
-type rowWriter struct {
-	table     *database.Table
-	encode    encoder
-	decode    decoder
-	insert    *capi.Stmt
-	find, del *capi.Stmt
-	byRowid   bool // del takes the row id, which find yields first; else the key
-	row       []byte
-}
-
-func (t *Target) rowWriter(table *database.Table, op database.Op) (*rowWriter, error) {
-	w := &rowWriter{table: table, encode: t.encoder(table), decode: nativeDecoder(t.schema.Settings["encoding"]).decoderFor(t.schema, table)}
-	var err error
-	if op == database.Insert {
-		w.insert, err = t.c.Prepare(insertRows(table, 1))
-		return w, err
-	}
-	rowid, err := t.rowidOf(table)
-	if err != nil {
-		return nil, err
-	}
-	var key, columns []string
-	for i, k := range table.Key {
-		key = append(key, fmt.Sprintf("%s IS ?%d", quote(table.Columns[k].Name), i+1))
-	}
-	for _, c := range table.Columns {
-		columns = append(columns, quote(c.Name))
-	}
-	byKey := " FROM " + quote(table.Name) + " WHERE " + strings.Join(key, " AND ")
-	first, del := "NULL", "DELETE"+byKey
-	if rowid != "" {
-		w.byRowid, first, del = true, quote(rowid), "DELETE FROM "+quote(table.Name)+" WHERE "+quote(rowid)+" = ?"
-	}
-	if w.find, err = t.c.Prepare("SELECT " + first + ", " + strings.Join(columns, ", ") + byKey); err != nil {
-		return nil, err
-	}
-	if w.del, err = t.c.Prepare(del); err != nil {
-		w.close()
-		return nil, err
-	}
-	return w, nil
-}
-
-// rowidOf returns the name of a table's row id, "" if it has none.
-func (t *Target) rowidOf(table *database.Table) (string, error) {
-	columns, err := readColumns(t.c, table.Name)
-	if err != nil {
-		return "", err
-	}
-	indexes, err := readUniqueIndexes(t.c, table.Name)
-	if err != nil {
-		return "", err
-	}
-	flags, err := readTableFlags(t.c)
-	if err != nil {
-		return "", err
-	}
-	own := flags[strings.ToLower(table.Name)]
-	if own.withoutRowid {
-		return "", nil
-	}
-	return rowidName(columns, rowidAlias(columns, indexes, own)), nil
-}
-
-func (w *rowWriter) close() {
-	for _, s := range []*capi.Stmt{w.find, w.insert, w.del} {
-		if s != nil {
-			s.Close()
-		}
-	}
-}
-
-func (w *rowWriter) do(image []byte) error {
-	if w.insert != nil {
-		w.insert.Rewind()
-		if err := w.encode.bindRow(w.insert, 0, image); err != nil {
-			return err
-		}
-		_, err := w.insert.Step()
-		return err
-	}
-	if err := w.bindKey(w.find, image); err != nil {
-		return err
-	}
-	for {
-		more, err := w.find.Step()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return errors.New("the row to be removed is not there as the log has it: the database holds changes that the log does not")
-		}
-		if w.row, err = w.decode.row(w.row[:0], w.find, 1, len(w.table.Columns)); err != nil {
-			return err
-		}
-		if bytes.Equal(w.row, image) {
-			return w.remove(image)
-		}
-	}
-}
-
-// remove deletes the row that find stands on.
-func (w *rowWriter) remove(image []byte) error {
-	defer w.find.Reset()
-	if w.byRowid {
-		return w.del.Exec(w.find.Int64(0))
-	}
-	if err := w.bindKey(w.del, image); err != nil {
-		return err
-	}
-	_, err := w.del.Step()
-	return err
-}
-
-func (w *rowWriter) bindKey(s *capi.Stmt, image []byte) error {
-	s.Rewind()
-	for column, row := 0, image; len(row) > 0; column++ {
-		v, rest, err := database.Next(row)
-		if err != nil {
-			return err
-		}
-		if i := slices.Index(w.table.Key, column); i >= 0 {
-			if err := w.encode.bind(s, i+1, column, v, row[:len(row)-len(rest)]); err != nil {
-				return err
-			}
-		}
-		row = rest
 	}
 	return nil
 }

@@ -56,7 +56,12 @@ func (cat *catalog) addTable(c *capi.Conn, o object, flags tableFlags) error {
 		cat.checkCollation("column "+quote(o.name)+"."+quote(col.name), extra.Collation)
 	}
 	t.Key = chooseKey(&t, columns, indexes)
-	tab := table{}
+	tab := table{defaults: map[string]string{}}
+	for _, col := range columns {
+		if col.notNull && col.defaultSQL != "" {
+			tab.defaults[col.name] = defaultValue(col.defaultSQL)
+		}
+	}
 	if !flags.withoutRowid {
 		if tab.rowid = rowidName(columns, alias); tab.rowid == "" {
 			cat.refuse("table %s: columns named rowid, oid and _rowid_ hide its row id; rename one", quote(o.name))
@@ -73,6 +78,24 @@ func (cat *catalog) addTable(c *capi.Conn, o object, flags tableFlags) error {
 	cat.tables = append(cat.tables, tab)
 	return nil
 }
+
+// defaultValue makes an expression of a column's default, where SQLite also takes a
+// name, bare or in double quotes, for text.
+func defaultValue(sql string) string {
+	tokens, err := tokenize(sql)
+	if err != nil || len(tokens) != 1 {
+		return "(" + sql + ")"
+	}
+	switch word := tokens[0].text; {
+	case word[0] == '"':
+		return literal(strings.ReplaceAll(word[1:len(word)-1], `""`, `"`))
+	case wordByte(word[0]) && (word[0] < '0' || word[0] > '9') && !slices.Contains(valueWords, strings.ToUpper(word)):
+		return literal(word)
+	}
+	return "(" + sql + ")"
+}
+
+var valueWords = []string{"NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"}
 
 func describeColumn(col columnInfo, extra capi.Column, keyNotNull bool) database.Column {
 	d := database.Column{

@@ -3,7 +3,10 @@ package sqlite
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+
+	"lifeboat/internal/database"
 )
 
 // MarkTransaction is the statement an application may run first in each of its
@@ -28,7 +31,7 @@ func ownTrigger(name string) (shape string, ok bool) {
 func ownTable(name string) bool {
 	switch name {
 	case "lifeboat_state", "lifeboat_transaction", "lifeboat_schema", "lifeboat_shapes",
-		"lifeboat_changes", "lifeboat_candidates",
+		"lifeboat_changes",
 		"lifeboat_restore", "lifeboat_units", "lifeboat_position", "lifeboat_portable":
 		return true
 	}
@@ -48,15 +51,11 @@ type script struct {
 // captureTriggers returns the triggers that capture t under the shape's number.
 func captureTriggers(t table, shape int64) []trigger {
 	s := &script{table: t, shape: shape}
-	s.noteObstacles("before_insert", "BEFORE INSERT", s.obstacles(""), "")
-	s.noteObstacles("before_update", "BEFORE UPDATE", s.obstacles(s.isNotOld()), s.keysChanged())
-	s.add("insert", "AFTER INSERT", "", s.record(+1, "NEW"))
-	s.add("update", "AFTER UPDATE", "", s.record(-1, "OLD"), s.record(+1, "NEW"))
-	s.add("delete", "AFTER DELETE", "", s.record(-1, "OLD"))
-	void := "DELETE FROM lifeboat_candidates WHERE " + s.candidateIs("OLD")
-	s.add("replaced_by_insert", "AFTER INSERT", anyCandidate, s.recordGone(), s.forgetGone())
-	s.add("replaced_by_update", "AFTER UPDATE", anyCandidate, void, s.recordGone(), s.forgetGone())
-	s.add("void", "AFTER DELETE", anyCandidate, void)
+	s.sight("before_insert", "BEFORE INSERT", "", "")
+	s.sight("before_update", "BEFORE UPDATE", s.keysChanged(), s.isNotOld())
+	s.add("insert", "AFTER INSERT", "", s.record(opInsert, "NEW"))
+	s.add("update", "AFTER UPDATE", "", s.record(opDelete, "OLD"), s.record(opInsert, "NEW"))
+	s.add("delete", "AFTER DELETE", "", s.record(opDelete, "OLD"))
 	return s.out
 }
 
@@ -69,8 +68,6 @@ func fenceTriggers(t table, shape int64, reason string) []trigger {
 	}
 	return s.out
 }
-
-const anyCandidate = "EXISTS (SELECT 1 FROM lifeboat_candidates)"
 
 func (s *script) add(suffix, event, when string, statements ...string) {
 	name := fmt.Sprintf("%s%d_%s", reserved, s.shape, suffix)
@@ -90,9 +87,17 @@ func changeColumns(n int) string {
 	return b.String()
 }
 
-// values lists the carried columns of a row called NEW, OLD or by its table's name.
+// hidden tells whether the table has a row id that is not one of its columns.
+func (s *script) hidden() bool {
+	return s.rowid != "" && !slices.ContainsFunc(s.Columns, func(c database.Column) bool { return c.Name == s.rowid })
+}
+
+// values lists what is stored of a row called NEW, OLD or by its table's name.
 func (s *script) values(row string) string {
 	var b strings.Builder
+	if s.hidden() {
+		b.WriteString(", " + row + "." + quote(s.rowid))
+	}
 	for _, c := range s.Columns {
 		b.WriteString(", " + row + "." + quote(c.Name))
 	}
@@ -102,19 +107,45 @@ func (s *script) values(row string) string {
 // record stores one image. julianday('now') has millisecond steps, is the same within a
 // statement, and exists in every SQLite an application may have.
 func (s *script) record(op int, row string) string {
-	return fmt.Sprintf("INSERT INTO lifeboat_changes (shape, tx, at, op%s) VALUES (%d, (SELECT mark FROM lifeboat_transaction), julianday('now'), %d%s)",
-		changeColumns(len(s.Columns)), s.shape, op, s.values(row))
+	return s.into() + fmt.Sprintf("VALUES (%d, %s, %d%s)", s.shape, nowAndMark, op, s.values(row))
+}
+
+const nowAndMark = "(SELECT mark FROM lifeboat_transaction), julianday('now')"
+
+func (s *script) into() string {
+	rid := ""
+	if s.hidden() {
+		rid = ", rid"
+	}
+	return "INSERT INTO lifeboat_changes (shape, tx, at, op" + rid + changeColumns(len(s.Columns)) + ") "
+}
+
+// sight stores the rows that stand in the way of NEW. Whether REPLACE then removed
+// them the reader finds out: see resolve.
+func (s *script) sight(suffix, event, guard, also string) {
+	var exists []string
+	statements := []string{"UPDATE lifeboat_transaction SET seen = coalesce(seen, (SELECT max(change_id) FROM lifeboat_changes))"}
+	for _, o := range s.obstacles(also) {
+		exists = append(exists, "EXISTS (SELECT 1 FROM "+quote(s.Name)+" WHERE "+o+")")
+		statements = append(statements, s.into()+fmt.Sprintf("SELECT %d, %s, %d%s FROM %s WHERE %s",
+			s.shape, nowAndMark, opSeen, s.values(quote(s.Name)), quote(s.Name), o))
+	}
+	when := "(" + strings.Join(exists, " OR ") + ")"
+	if guard != "" {
+		when = guard + " AND " + when
+	}
+	s.add(suffix, event, when, statements...)
 }
 
 // obstacles are, one for each uniqueness constraint, the conditions under which a row of
-// the table stands in the way of NEW; also holds for each.
+// the table stands in the way of NEW; also holds for each. A row too many does no harm.
 func (s *script) obstacles(also string) []string {
 	var all []string
 	for _, u := range s.uniques {
 		var terms []string
 		for i, column := range u.columns {
 			if column != "" {
-				terms = append(terms, s.equal(column, u.collations[i], "NEW"))
+				terms = append(terms, s.equal(column, u.collations[i]))
 				continue
 			}
 			text := u.written.terms[i]
@@ -131,14 +162,17 @@ func (s *script) obstacles(also string) []string {
 	return all
 }
 
-// equal compares a column of the table with the same column of NEW or OLD as the index
-// does. Row ids have no collation.
-func (s *script) equal(column, collation, row string) string {
-	e := quote(s.Name) + "." + quote(column) + " = " + row + "." + quote(column)
+// equal compares a column of the table with the same column of NEW as the index does.
+// Row ids have no collation. Where NULL is not allowed REPLACE puts the default.
+func (s *script) equal(column, collation string) string {
+	e := quote(s.Name) + "." + quote(column) + " = "
 	if column == s.rowid {
-		return e
+		return e + "NEW." + quote(column)
 	}
-	return e + " COLLATE " + collation
+	if d, ok := s.defaults[column]; ok {
+		return e + "coalesce(NEW." + quote(column) + ", " + d + ") COLLATE " + collation
+	}
+	return e + "NEW." + quote(column) + " COLLATE " + collation
 }
 
 // ofNew evaluates an expression of an index for the row NEW.
@@ -180,45 +214,6 @@ func (s *script) keysChanged() string {
 	return "(" + strings.Join(changed, " OR ") + ")"
 }
 
-// noteObstacles copies the rows that may be about to be replaced.
-func (s *script) noteObstacles(suffix, event string, obstacles []string, guard string) {
-	var exists, statements []string
-	for _, o := range obstacles {
-		exists = append(exists, "EXISTS (SELECT 1 FROM "+quote(s.Name)+" WHERE "+o+")")
-		statements = append(statements, fmt.Sprintf(
-			"INSERT INTO lifeboat_candidates (shape, rid%s) SELECT %d, %s%s FROM %s WHERE %s AND NOT EXISTS (SELECT 1 FROM lifeboat_candidates WHERE %s)",
-			changeColumns(len(s.Columns)), s.shape, s.rid(), s.values(quote(s.Name)), quote(s.Name), o, s.candidateIs(quote(s.Name))))
-	}
-	when := "(" + strings.Join(exists, " OR ") + ")"
-	if guard != "" {
-		when = guard + " AND " + when
-	}
-	s.add(suffix, event, when, statements...)
-}
-
-func (s *script) rid() string {
-	if s.rowid == "" {
-		return "NULL"
-	}
-	return quote(s.Name) + "." + quote(s.rowid)
-}
-
-// candidateIs is true of the candidate that is the row called row.
-func (s *script) candidateIs(row string) string {
-	return fmt.Sprintf("lifeboat_candidates.shape = %d AND %s", s.shape, s.sameAsCandidate(row+"."))
-}
-
-func (s *script) sameAsCandidate(row string) string {
-	if s.rowid != "" {
-		return "lifeboat_candidates.rid = " + row + quote(s.rowid)
-	}
-	var terms []string
-	for _, k := range s.Key {
-		terms = append(terms, fmt.Sprintf("%s%s = lifeboat_candidates.c%d COLLATE %s", row, quote(s.Columns[k].Name), k+1, s.collation(k)))
-	}
-	return strings.Join(terms, " AND ")
-}
-
 func (s *script) keyEqual(a, b string) string {
 	var terms []string
 	for _, k := range s.Key {
@@ -243,18 +238,3 @@ func (s *script) collation(k int) string {
 	}
 	return "BINARY"
 }
-
-// gone is true of a candidate that the row operation NEW has replaced: NEW has its
-// place, or nobody has.
-func (s *script) gone() string {
-	return fmt.Sprintf("lifeboat_candidates.shape = %d AND (%s OR NOT EXISTS (SELECT 1 FROM %s WHERE %s))",
-		s.shape, s.sameAsCandidate("NEW."), quote(s.Name), s.sameAsCandidate(quote(s.Name)+"."))
-}
-
-func (s *script) recordGone() string {
-	columns := changeColumns(len(s.Columns))
-	return fmt.Sprintf("INSERT INTO lifeboat_changes (shape, tx, at, op%s) SELECT %d, (SELECT mark FROM lifeboat_transaction), julianday('now'), -1%s FROM lifeboat_candidates WHERE %s",
-		columns, s.shape, strings.ReplaceAll(columns, ", c", ", lifeboat_candidates.c"), s.gone())
-}
-
-func (s *script) forgetGone() string { return "DELETE FROM lifeboat_candidates WHERE " + s.gone() }

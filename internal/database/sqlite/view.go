@@ -28,6 +28,7 @@ type view struct {
 	c         *capi.Conn
 	schema    *database.Schema
 	installed *database.Schema // nil: no capture
+	state     *captureState
 	shapes    map[int64]shape
 	lastID    int64 // changes after it are of a later generation
 	old       bool  // an earlier generation's changes are pending
@@ -63,6 +64,7 @@ func (d *DB) view(ctx context.Context, c *capi.Conn) (*view, error) {
 	if !known.state.installed {
 		return v, nil
 	}
+	v.state = known.state
 	v.shapes = make(map[int64]shape, len(known.state.shapes))
 	for _, s := range known.state.shapes {
 		v.shapes[s.number] = s
@@ -91,7 +93,7 @@ func (d *DB) view(ctx context.Context, c *capi.Conn) (*view, error) {
 func pendingGeneration(c *capi.Conn, st *captureState) (*generation, error) {
 	for i := range st.generations[:len(st.generations)-1] {
 		g, pending := &st.generations[i], false
-		err := c.Query("SELECT 1 FROM lifeboat_changes WHERE change_id <= ? AND op <> 0 LIMIT 1", func(*capi.Stmt) error {
+		err := c.Query("SELECT 1 FROM lifeboat_changes WHERE change_id <= ? AND op IN (-1, 1) LIMIT 1", func(*capi.Stmt) error {
 			pending = true
 			return nil
 		}, g.lastID)
@@ -190,6 +192,10 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 	if v.installed == nil {
 		return fmt.Errorf("%s: %w", v.f.path, database.ErrNotInstalled)
 	}
+	real, err := resolve(v.c, v.state, v.lastID)
+	if err != nil {
+		return v.f.explain(ctx, err)
+	}
 	width := 0
 	for _, s := range v.shapes {
 		width = max(width, s.width)
@@ -212,6 +218,12 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 		if err != nil || !more {
 			return v.f.explain(ctx, err)
 		}
+		if s.Int64(4) == opSeen {
+			if len(real) == 0 || real[0] != s.Int64(0) {
+				continue
+			}
+			real = real[1:]
+		}
 		shape, ok := v.shapes[s.Int64(1)]
 		if !ok {
 			return fmt.Errorf("%s: captured change %d has an unknown shape %d: lifeboat_shapes was tampered with", v.f.path, s.Int64(0), s.Int64(1))
@@ -221,7 +233,7 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 		}
 		c := database.Captured{ID: s.Int64(0), Tx: tx, At: julian(s.Float(3))}
 		c.Op, c.Table = database.Insert, shape.name
-		if s.Int64(4) < 0 {
+		if s.Int64(4) != opInsert {
 			c.Op = database.Delete
 		}
 		if row, err = v.decode.row(row[:0], s, 5, shape.width); err != nil {

@@ -32,6 +32,7 @@ func (e *Error) Error() string { return e.Msg }
 
 // Primary result codes a caller may compare Code(err) with.
 const (
+	Generic    = sqlite3.SQLITE_ERROR // bad SQL: no such table or column, and the like
 	Busy       = sqlite3.SQLITE_BUSY
 	Locked     = sqlite3.SQLITE_LOCKED
 	CantOpen   = sqlite3.SQLITE_CANTOPEN
