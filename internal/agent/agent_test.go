@@ -253,7 +253,7 @@ func TestAnotherAgentFences(t *testing.T) {
 
 func TestStopMakesDurableWhatIsCommitted(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *agent.Config) { c.DrainInterval = time.Minute })
+	r := newRig(t, func(c *agent.Config) { c.DrainInterval = 500 * time.Millisecond })
 	r.exec("UPDATE ward SET beds = beds + 1")
 	r.stop()
 	require.NoError(t, <-r.ended)

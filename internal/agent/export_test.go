@@ -9,10 +9,18 @@ import (
 func (a *Agent) Tend(ctx context.Context) error { return a.keeper.tend(ctx) }
 
 // Audit audits now.
-func (a *Agent) Audit(ctx context.Context) error { return a.keeper.audit(ctx) }
+func (a *Agent) Audit(ctx context.Context) error {
+	a.keeper.turn.Lock()
+	defer a.keeper.turn.Unlock()
+	return a.keeper.audit(ctx)
+}
 
 // AuditAt sets when the next audit is due.
-func (a *Agent) AuditAt(t time.Time) { a.keeper.nextAudit = t }
+func (a *Agent) AuditAt(t time.Time) {
+	a.keeper.turn.Lock()
+	defer a.keeper.turn.Unlock()
+	a.keeper.nextAudit = t
+}
 
 // LastAudit is when an audit last found everything equal.
 func (a *Agent) LastAudit() time.Time { return a.keeper.lastAudit() }
@@ -21,4 +29,8 @@ func (a *Agent) LastAudit() time.Time { return a.keeper.lastAudit() }
 func (a *Agent) Problems() []string { return a.problems() }
 
 // SetReplayBudget changes the schedule.
-func (a *Agent) SetReplayBudget(bytes int64) { a.cfg.Snapshots.ReplayBudget = bytes }
+func (a *Agent) SetReplayBudget(bytes int64) {
+	a.keeper.turn.Lock()
+	defer a.keeper.turn.Unlock()
+	a.cfg.Snapshots.ReplayBudget = bytes
+}

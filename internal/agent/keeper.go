@@ -31,17 +31,19 @@ type keeper struct {
 	count   int              // snapshots taken by this agent
 	once    sync.Once
 
-	// What follows belongs to the goroutine of run.
+	turn      sync.Mutex        // held by who tends; guards what follows
 	read      eventlog.Position // up to here grown is counted
 	grown     int64             // bytes of log after the newest snapshot
 	nextAudit time.Time
 }
 
 func newKeeper(a *Agent) *keeper {
-	return &keeper{a: a, cfg: snapshot.Config{
+	k := &keeper{a: a, cfg: snapshot.Config{
 		Stores: []blob.Store{a.cfg.Primary, a.cfg.Mirror}, Memory: a.cfg.Memory, TempDir: a.cfg.TempDir,
 		Log: a.cfg.Log, Clock: a.cfg.Clock,
 	}}
+	k.nextAudit = a.cfg.Clock().Add(min(firstAudit, a.cfg.AuditInterval))
+	return k
 }
 
 func (k *keeper) lastSnapshot() time.Time {

@@ -28,7 +28,6 @@ const (
 // run takes snapshots and audits until ctx ends. Failures are logged, shown by /healthz,
 // and tried again: what is committed goes on being protected by the log meanwhile.
 func (k *keeper) run(ctx context.Context) error {
-	k.nextAudit = k.a.cfg.Clock().Add(min(firstAudit, k.a.cfg.AuditInterval))
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
@@ -43,8 +42,10 @@ func (k *keeper) run(ctx context.Context) error {
 	}
 }
 
-// tend does what is due.
+// tend does what is due, one call at a time.
 func (k *keeper) tend(ctx context.Context) error {
+	k.turn.Lock()
+	defer k.turn.Unlock()
 	if _, taken, _, _ := k.newestOf(); taken.IsZero() {
 		return nil // the drainer is about to ask for the first base
 	}

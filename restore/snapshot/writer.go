@@ -313,7 +313,9 @@ func (b *tableBuilder) done(index int, ref restore.Ref, state database.State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.chunks[index].Ref = ref
-	b.state = b.state.Plus(state)
+	if b.hash { // without, the state belongs to the goroutine that adds
+		b.state = b.state.Plus(state)
+	}
 }
 
 // entry describes the table when all its chunks are encoded, and uploads its lists.
