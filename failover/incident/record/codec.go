@@ -20,6 +20,9 @@ const (
 	maxEntries    = 100_000 // in one stream
 )
 
+// Limits are the largest entry and attachment, in bytes, and the most entries in a stream.
+func Limits() (entry, attachment, entries int) { return maxEntry, maxAttachment, maxEntries }
+
 // Errors a caller may test for with errors.Is.
 var (
 	// ErrCorrupt: the bytes are no entry: damaged, truncated, or not in canonical form.
