@@ -152,3 +152,48 @@ func TestMirrorVerbs(t *testing.T) {
 	require.NoError(t, os.RemoveAll(s.path("primary")))
 	s.ok("mirror", "verify", "--mirror-only")
 }
+
+func TestMirrorLag(t *testing.T) {
+	t.Parallel()
+	site := filled(t)
+	primary, behind := site.inMemory("primary"), site.inMemory("mirror")
+	stores := mirror.Stores{Primary: primary, Mirror: behind}
+	all, err := mirror.Verify(t.Context(), stores, 0)
+	require.NoError(t, err)
+	for _, n := range behind.Names() {
+		if strings.HasPrefix(n, "log/") || strings.HasPrefix(n, "epochs/") {
+			behind.Remove(n)
+		}
+	}
+	got, err := mirror.Measure(t.Context(), stores)
+	require.NoError(t, err)
+	require.Equal(t, all.Primary.Log.Transactions, got.Transactions)
+	require.Equal(t, all.Primary.Log.End, got.Primary)
+	require.Positive(t, got.Bytes)
+	require.Positive(t, got.Segments)
+}
+
+// A segment that the old primary wrote after a takeover must not come back into the log.
+func TestMirrorDoesNotCopyWhatATakeoverSetAside(t *testing.T) {
+	t.Parallel()
+	site := filled(t)
+	site.ok("takeover", "--reason", "test", "--primary-lost")
+	primary, dr := site.inMemory("primary"), site.inMemory("mirror")
+	var last string
+	for _, n := range primary.Names() {
+		if strings.HasPrefix(n, "log/") {
+			last = n
+		}
+	}
+	body, _ := primary.Bytes(last)
+	after := last[:len(last)-1] + "9"
+	require.NotContains(t, primary.Names(), after)
+	primary.Put(after, body)
+	before := bodies(dr)
+	stores := mirror.Stores{Primary: primary, Mirror: dr}
+	found, err := mirror.Verify(t.Context(), stores, 0)
+	require.NoError(t, err)
+	_, err = mirror.Repair(t.Context(), stores, found, true)
+	require.NoError(t, err)
+	require.Equal(t, before, bodies(dr))
+}
