@@ -61,6 +61,15 @@ func TestEncryptedStoresFromInitToRestore(t *testing.T) {
 	require.NotEqual(t, got.Regions[0].RootKey, got.Regions[1].RootKey)
 	s.ok("restore", "--latest", "--into", "sqlite:"+s.path("restored.sqlite"))
 
+	t.Run("mirror repair works on what is encrypted", func(t *testing.T) {
+		files, err := filepath.Glob(s.path("mirror") + "/chunks/*/*")
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		require.NoError(t, os.Remove(files[0]))
+		require.Equal(t, 7, s.run("mirror", "verify").code)
+		s.ok("mirror", "repair")
+		s.ok("mirror", "verify")
+	})
 	t.Run("without the section the stores are refused", func(t *testing.T) {
 		encrypted, err := os.ReadFile(s.conf)
 		require.NoError(t, err)
