@@ -289,3 +289,37 @@ func TestSchemaIsDeterministic(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(again))
 }
+
+func TestGoldenStage(t *testing.T) {
+	t.Parallel()
+	table := &database.Table{Name: "dbo.Things", Columns: []database.Column{
+		{Name: "Id", Type: "int", Identity: true}, {Name: "V", Type: "sql_variant", Nullable: true},
+		{Name: "Note", Type: "nvarchar(20)", Collation: "Latin1_General_CI_AS", Nullable: true},
+	}, Key: []int{0}}
+	tc, err := codecs{rawText: true, pages: new(codePages)}.table(table)
+	require.NoError(t, err)
+	e := newEncoder(tc)
+	for i, declaration := range []string{"int", "decimal(20,5)", "real", "varchar(20) COLLATE Cyrillic_General_CI_AS", "nchar(3) COLLATE Latin1_General_BIN2",
+		"binary(4)", "uniqueidentifier", "time(5)", "datetime", "datetimeoffset(3)"} {
+		row := database.AppendInt(nil, int64(i))
+		row = append(row, sampleVariant(t, declaration)...)
+		_, err := e.row(database.AppendNull(row))
+		require.NoError(t, err, declaration)
+	}
+	o := object{"dbo", "Things"}
+	golden(t, "stage.sql", script([]string{tc.createStage(stageName), e.insertFromStage(o, stageName), rowsQuery(o, tc)}))
+}
+
+func sampleVariant(t *testing.T, declaration string) []byte {
+	t.Helper()
+	v, err := parseVariantType(declaration)
+	require.NoError(t, err)
+	inner := map[string][]byte{
+		"int": database.AppendInt(nil, 1), "decimal": database.AppendDecimal(nil, 5, []byte{1}), "real": database.AppendFloat32(nil, 1),
+		"varchar": database.AppendText(nil, "П"), "nchar": database.AppendText(nil, "abc"), "binary": database.AppendBytes(nil, []byte("1234")),
+		"uniqueidentifier": database.AppendUUID(nil, [16]byte{}), "time": database.AppendTime(nil, 100), "datetime": database.AppendDateTime(nil, 0, 1),
+		"datetimeoffset": database.AppendDateTimeOffset(nil, 600_000_000_000, 0),
+	}[v.Name]
+	require.NotNil(t, inner, v.Name)
+	return database.AppendVariant(nil, declaration, inner)
+}

@@ -61,6 +61,10 @@ func readPlan(ctx context.Context, q querier) (plan string, schema *database.Sch
 	return plan, schema, err
 }
 
+// Schema is the schema of the restore that was begun, nil if none was. It is shared and
+// not to be changed.
+func (t *Target) Schema() *database.Schema { return t.begun() }
+
 func (t *Target) begun() *database.Schema {
 	t.mu.Lock()
 	defer t.mu.Unlock()
