@@ -2,7 +2,9 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"slices"
 	"sync"
 )
 
@@ -59,9 +61,58 @@ func slots(from, to Slot) iter.Seq[Slot] {
 	}
 }
 
-// ahead reads slots [from, to) in order, fetching ahead. A large object is fetched whole
-// only when its turn comes, so that one at a time is in memory.
+// ahead reads slots [from, to) in order, fetching ahead, out of packs where there are
+// some. It ends with the first slot that is empty.
 func (o objects) ahead(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[atSlot, error] {
+	return func(yield func(atSlot, error) bool) {
+		packs, err := o.packs(ctx, e)
+		if err != nil {
+			yield(atSlot{}, err)
+			return
+		}
+		for s := from; s < to; {
+			p, next := cover(packs, s)
+			source := o.singles(ctx, e, s, min(to, next))
+			if p != nil {
+				x, err := o.index(ctx, *p)
+				if x == nil || err != nil { // damaged or gone: what else is there?
+					packs = slices.DeleteFunc(packs, func(q pack) bool { return q == *p })
+					if errors.As(err, new(*ObjectError)) || err == nil {
+						continue
+					}
+					yield(atSlot{}, err)
+					return
+				}
+				source = o.packed(ctx, *p, x, s, min(to, p.last+1))
+			}
+			for at, err := range source {
+				if at.empty() {
+					at, err = o.otherForm(ctx, e, s, err)
+				}
+				if !yield(at, err) || err != nil || at.empty() {
+					return
+				}
+				s++
+			}
+		}
+	}
+}
+
+// otherForm looks once more for what was not found, or found damaged, where it was
+// expected: objects move into packs while they are read.
+func (o objects) otherForm(ctx context.Context, e Epoch, s Slot, err error) (atSlot, error) {
+	if err != nil && !errors.As(err, new(*ObjectError)) {
+		return atSlot{}, err
+	}
+	if at, ferr := o.slot(ctx, e, s); !at.empty() || err == nil {
+		return at, ferr
+	}
+	return atSlot{}, err
+}
+
+// singles reads slots [from, to) from objects of their own. A large object is fetched
+// whole only when its turn comes, so that one at a time is in memory.
+func (o objects) singles(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[atSlot, error] {
 	type begun struct {
 		at    atSlot
 		large bool
@@ -85,12 +136,50 @@ func (o objects) ahead(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[at
 		s := from
 		for got, err := range prefetch(ctx, slots(from, to), fetch) {
 			if err == nil && got.large {
-				got.at, err = o.slot(ctx, e, s)
+				got.at, err = o.single(ctx, e, s)
 			}
 			if !yield(got.at, err) || err != nil {
 				return
 			}
 			s++
+		}
+	}
+}
+
+// headersAhead is ahead for headers alone; it ends with the first slot without a segment.
+func (o objects) headersAhead(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[*header, error] {
+	return func(yield func(*header, error) bool) {
+		packs, err := o.packs(ctx, e)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for s := from; s < to; {
+			p, next := cover(packs, s)
+			if p != nil {
+				x, err := o.index(ctx, *p)
+				if err != nil || x == nil {
+					packs = slices.DeleteFunc(packs, func(q pack) bool { return q == *p })
+					if errors.As(err, new(*ObjectError)) || err == nil {
+						continue
+					}
+					yield(nil, err)
+					return
+				}
+				for ; s < min(to, p.last+1); s++ {
+					if !yield(x.segmentHeader(int(s-p.first)), nil) {
+						return
+					}
+				}
+				continue
+			}
+			fetch := func(ctx context.Context, s Slot) (*header, error) { return o.header(ctx, e, s) }
+			for h, err := range prefetch(ctx, slots(s, min(to, next)), fetch) {
+				if !yield(h, err) || err != nil || h == nil {
+					return
+				}
+				s++
+			}
 		}
 	}
 }

@@ -43,7 +43,7 @@ func parsePreamble(b []byte) (magic string, length uint32, err error) {
 	}
 	magic = string(b[:8])
 	switch magic {
-	case magicSegment, magicFence, magicEpoch, magicStore:
+	case magicSegment, magicFence, magicEpoch, magicStore, magicPack:
 	default:
 		return "", 0, fmt.Errorf("%w: %q is not an object of the log", ErrCorrupt, magic)
 	}

@@ -48,7 +48,26 @@ func samples(t testing.TB) map[string][]byte {
 		"segment":       sampleSegment(t, 1),
 		"segment-empty": sampleSegment(t, 0),
 		"segment-large": sampleSegment(t, 40_000),
+		"pack":          samplePack(t),
 	}
+}
+
+// samplePack holds the sample segment and one that follows it.
+func samplePack(t testing.TB) []byte {
+	o := newObjects(nil, nil)
+	first, err := o.parse(sampleSegment(t, 1), 3, 7)
+	require.NoError(t, err)
+	enc, err := newEncoder()
+	require.NoError(t, err)
+	h := *first.segment.header
+	h.rawLen, h.slot, h.prev, h.first = 0, 8, first.segment.info.Digest, h.last+1
+	b := newBuilder(h)
+	b.footer.schema, b.footer.tables = first.segment.footer.schema, first.segment.footer.tables
+	b.transaction(h.lastTime+10, &Pending{TxID: "79"}, nil)
+	body, _ := b.seal(enc)
+	second, err := o.parse(body, 3, 8)
+	require.NoError(t, err)
+	return buildPack([]atSlot{first, second})
 }
 
 func sampleSchema(t testing.TB) *database.Schema {
@@ -111,6 +130,17 @@ func decodeSample(name string, b []byte) error {
 		}
 		_, err := decodeEpoch(b, e)
 		return err
+	case "pack":
+		x, err := parsePackIndex(b, pack{epoch: 3, first: 7, last: 8})
+		if err != nil {
+			return err
+		}
+		for _, e := range x.entries {
+			if _, err := newObjects(nil, nil).cutOut(b, e.offset, e); err != nil {
+				return err
+			}
+		}
+		return nil
 	default:
 		s, err := parseSegment(b, 3, 7)
 		if err == nil {
@@ -135,6 +165,9 @@ func TestGolden(t *testing.T) {
 		golden, err := os.ReadFile(path)
 		require.NoError(t, err, "run with -update once")
 		require.NoError(t, decodeSample(name, golden), name)
+		if name == "pack" {
+			continue // holds segments
+		}
 		if !strings.HasPrefix(name, "segment") {
 			require.Equal(t, golden, made, name)
 			continue
@@ -178,6 +211,7 @@ func TestFormatPage(t *testing.T) {
 		"MaxSegmentBytes": MaxSegmentBytes, "MaxRowBytes": MaxRowBytes, "MaxSchemaBytes": MaxSchemaBytes, "MaxTextBytes": MaxTextBytes,
 		"MaxPipeline": MaxPipeline, "blockTarget": blockTarget, "maxBlockBytes": maxBlockBytes, "maxFooterBytes": maxFooterBytes,
 		"maxControlBytes": maxControlBytes, "maxAhead": maxAhead,
+		"maxPackSegments": maxPackSegments, "maxPackBytes": maxPackBytes, "maxPackedBytes": maxPackedBytes,
 	}
 	rows := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\d+) \\|").FindAllStringSubmatch(string(page), -1)
 	require.Len(t, rows, len(have))
@@ -188,7 +222,7 @@ func TestFormatPage(t *testing.T) {
 	}
 	require.Contains(t, string(page), fmt.Sprintf("length of the header (%d)", headerLen))
 	require.Contains(t, string(page), fmt.Sprintf("Preamble (%d bytes)", preambleLen))
-	for _, magic := range []string{magicSegment, magicFence, magicEpoch, magicStore} {
+	for _, magic := range []string{magicSegment, magicFence, magicEpoch, magicStore, magicPack} {
 		require.Contains(t, string(page), magic)
 	}
 	vectors := regexp.MustCompile("(?ms)^`([a-z-]+)`\n\n((?:    [0-9a-f]+\n)+)").FindAllStringSubmatch(string(page), -1)

@@ -166,6 +166,31 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
+// FuzzPackIndex gives the index decoder its input with the checksums put right, too.
+func FuzzPackIndex(f *testing.F) {
+	b := samples(f)["pack"]
+	f.Add(b)
+	f.Add(b[:packHeaderLen+60])
+	p := pack{epoch: 3, first: 7, last: 8}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := parsePackIndex(b, p); !known(err) {
+			t.Fatalf("unclassified error %v", err)
+		}
+		if len(b) < packHeaderLen+digestLen {
+			return
+		}
+		h := packHeader{epoch: 3, first: 7, count: 2, indexLen: uint32(len(b) - packHeaderLen)}
+		fixed := append(h.append(nil), b[packHeaderLen:len(b)-digestLen]...)
+		fixed, _ = appendDigest(fixed)
+		if x, err := parsePackIndex(fixed, p); !known(err) {
+			t.Fatalf("unclassified error %v", err)
+		} else if err == nil {
+			require.Len(t, x.entries, 2)
+			require.Greater(t, x.size, int64(len(b)))
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"0000000000000001", "00000001", "+000000000000001", "d1d1"} {
 		f.Add(s)

@@ -308,10 +308,7 @@ type headerWalk struct {
 
 func (w *headerWalk) run(ctx context.Context) (s Slot, err error) {
 	s = w.reign.from
-	fetch := func(ctx context.Context, s Slot) (*header, error) {
-		return w.log.objects.header(ctx, w.reign.record.Epoch, s)
-	}
-	for h, err := range prefetch(ctx, slots(w.reign.from, w.reign.to), fetch) {
+	for h, err := range w.log.objects.headersAhead(ctx, w.reign.record.Epoch, w.reign.from, w.reign.to) {
 		if err != nil {
 			return s, errors.Join(w.last(ctx), err)
 		}

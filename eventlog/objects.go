@@ -109,8 +109,22 @@ func (o objects) list(ctx context.Context, prefix, after string, limit int) (nam
 	return names, nil
 }
 
-// slot reads what is at a slot. Damage is an ObjectError.
+// slot reads what is at a slot, from an object of its own or from a pack. Damage is an
+// ObjectError.
 func (o objects) slot(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
+	at, err := o.single(ctx, e, s)
+	if !at.empty() || err != nil && !errors.As(err, new(*ObjectError)) {
+		return at, err
+	}
+	packed, perr := o.fromPack(ctx, e, s)
+	if packed.empty() && err != nil || perr == nil && packed.empty() {
+		return at, err
+	}
+	return packed, perr
+}
+
+// single reads a slot from an object of its own.
+func (o objects) single(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
 	name := SegmentName(e, s)
 	b, err := o.get(ctx, name)
 	if err != nil || b == nil {
@@ -145,8 +159,15 @@ func (o objects) parse(b []byte, e Epoch, s Slot) (atSlot, error) {
 func (o objects) header(ctx context.Context, e Epoch, s Slot) (*header, error) {
 	name := SegmentName(e, s)
 	b, err := o.ranged(ctx, name, 0, headerLen)
-	if err != nil || b == nil {
+	if err != nil {
 		return nil, err
+	}
+	if b == nil {
+		at, err := o.fromPack(ctx, e, s)
+		if at.segment == nil || err != nil {
+			return nil, err
+		}
+		return at.segment.header, nil
 	}
 	magic, _, err := parsePreamble(b)
 	if err == nil && magic == magicFence {
@@ -258,7 +279,11 @@ type tail struct {
 // tail finds the end of an epoch that no later epoch has settled.
 func (o objects) tail(ctx context.Context, e Epoch) (tail, error) {
 	last, ok, err := o.lastSlot(ctx, e)
-	if err != nil || !ok {
+	if err != nil {
+		return tail{}, err
+	}
+	packs, err := o.packs(ctx, e)
+	if err != nil || !ok && len(packs) == 0 {
 		return tail{}, err
 	}
 	var from Slot
@@ -270,8 +295,14 @@ func (o objects) tail(ctx context.Context, e Epoch) (tail, error) {
 		return tail{}, err
 	}
 	t := tail{next: from}
-	for len(taken) > 0 && taken[0] == t.next {
-		t.next, taken = t.next+1, taken[1:]
+	for {
+		if len(taken) > 0 && taken[0] <= t.next {
+			t.next, taken = max(t.next, taken[0]+1), taken[1:]
+		} else if p, _ := cover(packs, t.next); p != nil {
+			t.next = p.last + 1
+		} else {
+			break
+		}
 	}
 	if t.lost, err = o.checkHole(ctx, e, t.next, taken); err != nil {
 		return tail{}, err

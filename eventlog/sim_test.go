@@ -240,7 +240,7 @@ func (w *world) crashAll() {
 // event is one turn of fate.
 func (w *world) event() {
 	w.sleep()
-	switch w.rng.IntN(10) {
+	switch w.rng.IntN(12) {
 	case 0, 1:
 		w.note("crash")
 		w.crashAll()
@@ -289,6 +289,21 @@ func (w *world) event() {
 		w.start()
 	case 9:
 		w.intruder()
+	case 10, 11:
+		w.compact()
+	}
+}
+
+// compact joins and deletes segments beside whatever else goes on.
+func (w *world) compact() {
+	for _, s := range []*memory.Store{w.local, w.mirror} {
+		ctx, cancel := context.WithTimeout(background, 10*time.Second)
+		r, err := eventlog.Compact(ctx, eventlog.SmallPacks(eventlog.CompactConfig{Store: s, Delete: w.rng.IntN(4) > 0, KeepSmall: -time.Hour}, 4, 16, 2))
+		cancel()
+		w.note("compacted: %d packs, %d deleted, %v", len(r.Packs), r.Deleted, err)
+		if err != nil && !errors.Is(err, memory.ErrInjected) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, eventlog.ErrGap) {
+			w.fail("compact: %v", err)
+		}
 	}
 }
 

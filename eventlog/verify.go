@@ -95,7 +95,7 @@ func (v *verifier) run(ctx context.Context) error {
 // names finds objects that do not belong here, and the store's identity.
 func (v *verifier) names(ctx context.Context) error {
 	any := false
-	for _, prefix := range []string{epochPrefix, logPrefix} {
+	for _, prefix := range []string{epochPrefix, logPrefix, packPrefix} {
 		for info, err := range v.objects.store.List(ctx, prefix, "") {
 			if err != nil {
 				return err
@@ -124,10 +124,18 @@ func belongs(name string) bool {
 		e, err := ParseEpoch(rest)
 		return err == nil && e > 0
 	}
-	epoch, slot, ok := strings.Cut(strings.TrimPrefix(name, logPrefix), "/")
+	rest, packed := strings.CutPrefix(name, packPrefix)
+	epoch, slot, ok := strings.Cut(strings.TrimPrefix(rest, logPrefix), "/")
 	e, err := ParseEpoch(epoch)
-	_, serr := ParseSlot(slot)
-	return ok && err == nil && serr == nil && e > 0
+	if !ok || err != nil || e == 0 {
+		return false
+	}
+	if packed {
+		_, ok = parsePackName(e, slot)
+		return ok
+	}
+	_, err = ParseSlot(slot)
+	return err == nil
 }
 
 // lastEpoch is the last that has a record or a segment.

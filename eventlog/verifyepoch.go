@@ -28,24 +28,87 @@ type found struct {
 	at     atSlot
 	header *header // of a damaged segment, if that much can be read
 	damage error
-	fence  bool // a fence, if damaged one that can still be told from a segment
+	object string // that it was read from
+	fence  bool   // a fence, if damaged one that can still be told from a segment
 }
 
 func (w *epochVerifier) run(ctx context.Context) error {
+	packs, err := w.objects.packs(ctx, w.epoch)
+	if err != nil {
+		return err
+	}
+	outer, inner := nested(packs)
+	for _, p := range inner {
+		if err := w.innerPack(ctx, p); err != nil {
+			return err
+		}
+	}
 	var listErr error
-	for f, err := range prefetch(ctx, w.slots(ctx, &listErr), w.fetch) {
+	next, stop := iter.Pull(w.slots(ctx, &listErr))
+	defer stop()
+	l := &lookahead{next: next}
+	l.step()
+	for _, p := range outer {
+		if err := w.singles(ctx, l.before(p.first)); err != nil {
+			return err
+		}
+		if err := w.pack(ctx, p, l); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(w.singles(ctx, l.before(maxSlot)), listErr); err != nil {
+		return err
+	}
+	return w.finish(ctx)
+}
+
+// lookahead is a list of slots of which one is held.
+type lookahead struct {
+	next func() (Slot, bool)
+	slot Slot
+	more bool
+}
+
+func (l *lookahead) step() { l.slot, l.more = l.next() }
+
+// before takes the slots below one.
+func (l *lookahead) before(end Slot) iter.Seq[Slot] {
+	return func(yield func(Slot) bool) {
+		for l.more && l.slot < end {
+			s := l.slot
+			l.step()
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// singles verifies objects of their own.
+func (w *epochVerifier) singles(ctx context.Context, slots iter.Seq[Slot]) error {
+	for f, err := range prefetch(ctx, slots, w.fetch) {
 		if err != nil {
 			return err
 		}
-		if err := w.missing(ctx, f.slot); err != nil {
+		w.report.Bytes += int64(len(f.at.bytes))
+		if err := w.take(ctx, f); err != nil {
 			return err
 		}
-		w.visit(f)
-		w.want = f.slot + 1
 	}
-	if listErr != nil {
-		return listErr
+	return nil
+}
+
+func (w *epochVerifier) take(ctx context.Context, f found) error {
+	if err := w.missing(ctx, f.slot); err != nil {
+		return err
 	}
+	w.visit(f)
+	w.want = f.slot + 1
+	return nil
+}
+
+// finish looks for what should be behind the last object.
+func (w *epochVerifier) finish(ctx context.Context) error {
 	if w.end == maxSlot {
 		return nil
 	}
@@ -75,10 +138,10 @@ func (w *epochVerifier) slots(ctx context.Context, failed *error) iter.Seq[Slot]
 }
 
 func (w *epochVerifier) fetch(ctx context.Context, s Slot) (found, error) {
-	f := found{slot: s}
+	f := found{slot: s, object: SegmentName(w.epoch, s)}
 	var damage *ObjectError
 	var err error
-	if f.at, err = w.objects.slot(ctx, w.epoch, s); errors.As(err, &damage) {
+	if f.at, err = w.objects.single(ctx, w.epoch, s); errors.As(err, &damage) {
 		f.damage = damage.Err
 		b, err := w.objects.ranged(ctx, SegmentName(w.epoch, s), 0, headerLen)
 		if magic, _, perr := parsePreamble(b); perr == nil && magic == magicFence {
@@ -152,8 +215,7 @@ func (w *epochVerifier) ended() bool {
 }
 
 func (w *epochVerifier) visit(f found) {
-	name := SegmentName(w.epoch, f.slot)
-	w.report.Bytes += int64(len(f.at.bytes))
+	name := f.object
 	w.want = f.slot
 	if w.ended() {
 		w.beyond(name, f)
