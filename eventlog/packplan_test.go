@@ -17,7 +17,7 @@ func TestObjectsAfterAYear(t *testing.T) {
 		l := packLimits{}.orUsual()
 		var r run // what planSmall makes of singles, without 31 million of them at once
 		var packs []pack
-		singles := 0
+		var singles int
 		for s := range Slot(year) {
 			if r.segments == l.segments || r.segments > 0 && r.size+size > l.bytes {
 				packs = append(packs, r.pack)

@@ -145,7 +145,7 @@ func bareInsert(b *testing.B, path string, values []any, columns int) {
 	row := "(" + strings.Repeat("?,", columns-1) + "?)"
 	tx, err := db.Begin()
 	require.NoError(b, err)
-	insert, err := tx.Prepare("INSERT INTO note VALUES " + strings.Repeat(row+",", rowsEach-1) + row)
+	insert, err := tx.Prepare("INSERT INTO note VALUES " + strings.Repeat(row+",", rowsEach-1) + row) //nolint:sqlclosecheck // its transaction closes it
 	require.NoError(b, err)
 	for ; len(values) > 0; values = values[rowsEach*columns:] {
 		if _, err := insert.Exec(values[:rowsEach*columns]...); err != nil {

@@ -161,7 +161,7 @@ func (r *restorer) run(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	defer r.net.Close()
+	defer r.net.Close() //nolint:errcheck // what was read or done has been checked already
 	if err := r.step(StepChanges, func() error { return r.addChanges(ctx) }); err != nil {
 		return err
 	}

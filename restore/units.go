@@ -110,7 +110,7 @@ func (p *progress) has(g group) bool {
 
 // cutter turns the merged rows of a group into units.
 type cutter struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // lives as long as one merge
 	units  chan<- *unit
 	loaded *progress
 	group  group

@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"regexp"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -34,7 +33,7 @@ func TestGrantsAndTrust(t *testing.T) {
 	grant := infratest.One(t, all, "RoleAssignment", "proof-2a2b9908-store")
 	require.Equal(t, "/store", grant.Inputs["scope"])
 	require.Equal(t, "ServicePrincipal", grant.Inputs["principalType"])
-	require.Regexp(t, regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`), grant.Inputs["roleAssignmentName"])
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, grant.Inputs["roleAssignmentName"])
 	trust := infratest.One(t, all, "FederatedIdentityCredential", "proof-cluster")
 	require.Equal(t, "system:serviceaccount:lifeboat:proof", trust.Inputs["subject"])
 	require.Equal(t, []any{"api://AzureADTokenExchange"}, trust.Inputs["audiences"])

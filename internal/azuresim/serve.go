@@ -52,7 +52,7 @@ func (s *Server) start(p pulumirpc.ResourceProviderServer) (int, error) {
 	s.servers = append(s.servers, server)
 	s.done.Go(func() {
 		if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			listener.Close()
+			_ = listener.Close() // the server has ended already, and said why
 		}
 	})
 	return listener.Addr().(*net.TCPAddr).Port, nil

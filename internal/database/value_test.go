@@ -36,7 +36,7 @@ func TestValuesDecodeToWhatTheyWere(t *testing.T) {
 	require.Equal(t, int64(math.MinInt64), next(database.AppendInt(nil, math.MinInt64)).Int)
 	require.Equal(t, int64(1), next(database.AppendBit(nil, true)).Int)
 	require.True(t, math.Signbit(next(database.AppendFloat64(nil, math.Copysign(0, -1))).Float()))
-	require.Equal(t, float64(float32(0.1)), next(database.AppendFloat32(nil, 0.1)).Float())
+	require.InDelta(t, float64(float32(0.1)), next(database.AppendFloat32(nil, 0.1)).Float(), 0)
 	d := next(database.AppendDecimal(nil, 2, []byte{0xff, 0xff, 0x85}))
 	require.Equal(t, int64(2), d.Aux)
 	require.Equal(t, []byte{0x85}, d.Bytes, "redundant sign bytes are dropped")

@@ -252,7 +252,8 @@ func (v *verifier) check(ctx context.Context, c restore.Chunk, whole bool, table
 	var scratch []byte
 	entries := int64(0)
 	for len(payload) > 0 && err == nil {
-		op, row := database.Insert, []byte(nil)
+		op := database.Insert
+		var row []byte
 		if whole {
 			row, payload, err = restore.NextRow(payload)
 		} else {

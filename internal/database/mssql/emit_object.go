@@ -69,7 +69,7 @@ func (b *builder) userType(t *typeRow) {
 func (b *builder) tableTypeSQL(o object, t *typeRow) string {
 	var lines []string
 	for _, c := range b.columns[t.TableID] {
-		line := "    " + b.columnSQL(t.TableID, c)
+		line := "    " + b.columnSQL(c)
 		for _, d := range b.c.Defaults {
 			if d.ObjectID == t.TableID && d.ColumnID == c.ID {
 				line += " DEFAULT " + d.Definition

@@ -14,7 +14,7 @@ import (
 func (b *builder) createTable(t *tableRow) string {
 	var lines []string
 	for _, c := range b.columns[t.ID] {
-		lines = append(lines, "    "+b.columnSQL(t.ID, c))
+		lines = append(lines, "    "+b.columnSQL(c))
 	}
 	options := ""
 	for _, i := range b.indexes[t.ID] {
@@ -35,7 +35,7 @@ func (b *builder) guards(table int, i *indexRow) bool {
 	return i.PrimaryKey && (i.Type == "CLUSTERED" || !clustered)
 }
 
-func (b *builder) columnSQL(table int, c *columnRow) string {
+func (b *builder) columnSQL(c *columnRow) string {
 	name := quote(c.Name) + " "
 	if c.Computed {
 		sql := name + "AS " + c.Definition

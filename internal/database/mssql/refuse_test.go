@@ -93,7 +93,7 @@ func TestRefusalsAreNamedAllAtOnce(t *testing.T) {
 		c.Others = []otherRow{{"assembly", "Geo"}, {"certificate", "C"}}
 	}).schema([]string{"certificate C"})
 	for _, want := range []string{"table dbo.T: memory", "column dbo.T.X: type image", "assembly Geo"} {
-		assert.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, want)
 	}
 	assert.NotContains(t, err.Error(), "certificate C")
 }

@@ -117,7 +117,7 @@ func TestCodePages(t *testing.T) {
 		})
 	}
 	_, err := newCodePage(1259)
-	assert.Error(t, err)
+	require.Error(t, err)
 	p, err := newCodePage(1252)
 	require.NoError(t, err)
 	for _, bad := range []string{"日", "\xed\xa0\x80", "\x80", "\xed\xb4\x80"} {

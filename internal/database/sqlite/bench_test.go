@@ -73,7 +73,8 @@ func BenchmarkScan(b *testing.B) {
 			for rows.Next() {
 				require.NoError(b, rows.Scan(&v[0], &v[1], &v[2], &v[3], &v[4], &v[5]))
 			}
-			require.NoError(b, rows.Close())
+			require.NoError(b, rows.Err())
+			require.NoError(b, rows.Close()) //nolint:sqlclosecheck // once a loop, not once a benchmark
 		}
 		perSecond(b, benchRows)
 	})
@@ -157,7 +158,7 @@ func bareInserts(b *testing.B, per int) {
 	for from := 0; from < benchRows; from += 20_000 {
 		tx, err := app.Begin()
 		require.NoError(b, err)
-		s, err := tx.Prepare(insert)
+		s, err := tx.Prepare(insert) //nolint:sqlclosecheck // its transaction closes it
 		require.NoError(b, err)
 		for i := from; i < from+20_000; i += per {
 			args = args[:0]

@@ -137,7 +137,7 @@ func (cat *catalog) add(c *capi.Conn, o object, flags tableFlags) error {
 
 func (cat *catalog) addOwn(o object) {
 	if o.kind == "trigger" {
-		if _, ok := ownTrigger(o.name); ok {
+		if ownTrigger(o.name) {
 			cat.triggers[o.name] = o.sql
 			return
 		}

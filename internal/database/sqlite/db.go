@@ -109,7 +109,7 @@ func (cat *catalog) rehearse() error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // what was read or done has been checked already
 	for _, t := range cat.schema.Tables {
 		if err := c.Exec(t.SQL); err != nil {
 			cat.refuse("table %s cannot be created elsewhere: %w", quote(t.Name), err)
@@ -148,7 +148,7 @@ func (d *DB) Remove(ctx context.Context, discard bool) error {
 func dropOwn(c *capi.Conn, objects []object) error {
 	for _, kind := range []string{"trigger", "table"} {
 		for _, o := range objects {
-			_, isTrigger := ownTrigger(o.name)
+			isTrigger := ownTrigger(o.name)
 			if o.kind != kind || !isTrigger && !ownTable(o.name) {
 				continue
 			}
@@ -225,7 +225,7 @@ func forget(c *capi.Conn, ids []int64) error {
 	if err != nil {
 		return err
 	}
-	defer del.Close()
+	defer del.Close() //nolint:errcheck // what was read or done has been checked already
 	for len(ids) > 0 {
 		n := 1
 		for n < len(ids) && ids[n] == ids[n-1]+1 {

@@ -143,7 +143,7 @@ func (t *Target) applyNet(n *net, op database.Op) error {
 				if s, err = t.rowWriter(n.table, op); err != nil {
 					return err
 				}
-				defer s.close()
+				defer s.close() //nolint:errcheck // what was read or done has been checked already
 			}
 			if err := s.write([]byte(image)); err != nil {
 				return err

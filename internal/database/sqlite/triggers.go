@@ -20,13 +20,7 @@ var ownTriggers = regexp.MustCompile(`^lifeboat_([0-9]+)_[a-z_]+$`)
 // fencing matches the names of those that refuse writes.
 var fencing = regexp.MustCompile(`^lifeboat_[0-9]+_fence_`)
 
-func ownTrigger(name string) (shape string, ok bool) {
-	m := ownTriggers.FindStringSubmatch(name)
-	if m == nil {
-		return "", false
-	}
-	return m[1], true
-}
+func ownTrigger(name string) bool { return ownTriggers.MatchString(name) }
 
 func ownTable(name string) bool {
 	switch name {

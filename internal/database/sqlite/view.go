@@ -205,7 +205,7 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 	if err != nil {
 		return v.f.explain(ctx, err)
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // what was read or done has been checked already
 	if err := s.Bind(v.lastID); err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (v *view) rows(ctx context.Context, t *database.Table, yield func([]byte, e
 	if err != nil {
 		return fmt.Errorf("read table %s: %w", t.Name, v.f.explain(ctx, err))
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // what was read or done has been checked already
 	defer watch(ctx, v.c)()
 	decode := v.decode.decoderFor(v.schema, t)
 	var row []byte

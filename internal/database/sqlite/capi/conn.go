@@ -153,7 +153,7 @@ func (c *Conn) Query(sql string, row func(*Stmt) error, args ...any) error {
 	if s == nil {
 		return fmt.Errorf("no statement in %q", sql)
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // only repeats the error of the step
 	if err := s.Bind(args...); err != nil {
 		return err
 	}
