@@ -100,6 +100,7 @@ func connect(t testing.TB) *wire {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, conn.Close()) })
 	w := &wire{t: t, cloud: cloud, client: pulumirpc.NewResourceProviderClient(conn)}
+	//lint:ignore SA1019 the engine still sends it, and the pinned providers read it
 	_, err = w.client.Configure(t.Context(), &pulumirpc.ConfigureRequest{Variables: map[string]string{"azure-native:config:subscriptionId": "sub"}})
 	require.NoError(t, err)
 	return w

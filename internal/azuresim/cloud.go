@@ -46,7 +46,6 @@ type Cloud struct {
 	deleted map[string]*Resource // soft-deleted
 	faults  []*Fault
 	calls   map[Verb]int
-	serial  int // numbers what Azure would give random names
 }
 
 // New makes an empty cloud.

@@ -45,6 +45,7 @@ func kubeconfig(cluster *Resource) string {
 
 // Configure remembers which cluster the kubeconfig is of.
 func (k *kubernetesProvider) Configure(_ context.Context, q *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	//lint:ignore SA1019 the engine still sends it, and the pinned providers read it
 	config := q.GetVariables()["kubernetes:config:kubeconfig"]
 	if m := serverLine.FindStringSubmatch(config); m != nil {
 		k.mu.Lock()

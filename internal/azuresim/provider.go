@@ -84,6 +84,7 @@ func (a *azureProvider) Configure(_ context.Context, q *pulumirpc.ConfigureReque
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, key := range []string{"azure-native:config:subscriptionId", "subscriptionId"} {
+		//lint:ignore SA1019 the engine still sends it, and the pinned providers read it
 		if v := q.GetVariables()[key]; v != "" {
 			a.sub = v
 		}

@@ -72,7 +72,7 @@ func (w *within) Barrier(ctx context.Context) error {
 func (w *within) Kill() error {
 	w.agent.Kill()
 	w.stop()
-	_ = <-w.ended // how it ended does not matter: it was killed
+	<-w.ended //nolint:errcheck // how it ended does not matter: it was killed
 	return nil
 }
 

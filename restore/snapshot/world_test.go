@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +32,7 @@ type world struct {
 	writer        *eventlog.Writer
 	local, mirror *memory.Store
 	now           time.Time
+	shown         atomic.Pointer[time.Time] // now, for the writer's goroutines
 	nextID        int
 	states        []*memdb.DB // by Seq
 	times         []time.Time
@@ -68,8 +70,9 @@ func newWorld(t *rapid.T) *world {
 	w.db = memdb.New(w.schema)
 	w.db.Order = map[string]func([]byte) []byte{"collated": reversed}
 	var err error
+	w.show()
 	w.writer, err = eventlog.OpenWriter(w.ctx, eventlog.WriterConfig{
-		Local: w.local, Mirror: w.mirror, Reason: "test", Clock: func() time.Time { return w.now },
+		Local: w.local, Mirror: w.mirror, Reason: "test", Clock: func() time.Time { return *w.shown.Load() },
 	})
 	require.NoError(t, err)
 	// Rows from before the log: the ledger alone does not know them.
@@ -147,6 +150,7 @@ func (w *world) transact() {
 		}
 	}
 	w.now = w.now.Add(time.Duration(rapid.IntRange(0, 3).Draw(w.t, "seconds")) * time.Second)
+	w.show()
 	_, err := w.writer.Append(w.ctx, eventlog.Batch{Transactions: []eventlog.Pending{{TxID: "t", Time: w.now, Changes: changes}}})
 	require.NoError(w.t, err)
 	w.states, w.times = append(w.states, w.db.Clone()), append(w.times, w.now)
@@ -243,4 +247,10 @@ func (w *world) planFrom(tip restore.Snapshot, target restore.Target) *restore.P
 	plan, err := restore.NewPlan(inv, target)
 	require.NoError(w.t, err)
 	return plan
+}
+
+// show lets the writer see what time it is; it reads the clock in goroutines of its own.
+func (w *world) show() {
+	now := w.now
+	w.shown.Store(&now)
 }

@@ -43,6 +43,7 @@ func connect(t testing.TB) *azure {
 		return pulumirpc.NewResourceProviderClient(conn)
 	}
 	a.client, a.k8s = dial("azure-native"), dial("kubernetes")
+	//lint:ignore SA1019 the engine still sends it, and the pinned providers read it
 	_, err = a.client.Configure(t.Context(), &pulumirpc.ConfigureRequest{Variables: map[string]string{"azure-native:config:subscriptionId": "s"}})
 	require.NoError(t, err)
 	a.make("resources:ResourceGroup", props{"resourceGroupName": "g", "location": "uksouth"})
@@ -228,6 +229,7 @@ func (a *azure) cluster() string {
 		Args: a.props(props{"resourceGroupName": "g", "resourceName": "aks"})})
 	require.NoError(a.t, err)
 	config := answer.GetReturn().GetFields()["kubeconfigs"].GetListValue().GetValues()[0].GetStructValue().GetFields()["value"].GetStringValue()
+	//lint:ignore SA1019 the engine still sends it, and the pinned providers read it
 	_, err = a.k8s.Configure(a.t.Context(), &pulumirpc.ConfigureRequest{Variables: map[string]string{"kubernetes:config:kubeconfig": decode(a.t, config)}})
 	require.NoError(a.t, err)
 	return id

@@ -57,11 +57,6 @@ func triggerName(o object) object {
 	return object{o.Schema, shortened(triggerPrefix+o.Name, "")}
 }
 
-// ownColumns are the columns that say which change a row of a change table is.
-func ownColumns() []string {
-	return []string{"lifeboat_id", "lifeboat_tx", "lifeboat_session", "lifeboat_at", "lifeboat_op"}
-}
-
 // createChangeTable has the columns of t with the same types and collations, all
 // nullable, without identity, defaults or alias types, which would tie it to the table.
 func createChangeTable(caps capabilities, t *database.Table) string {

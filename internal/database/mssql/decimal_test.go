@@ -75,7 +75,7 @@ func TestDecimalRefusals(t *testing.T) {
 	_, err := number{lo: 1000}.text(3, 1)
 	require.ErrorContains(t, err, "4 digits, want at most 3")
 	_, err = number{hi: math.MaxInt64, lo: math.MaxUint64}.text(38, 0)
-	assert.Error(t, err, "2^127-1 has 39 digits")
+	require.Error(t, err, "2^127-1 has 39 digits")
 	_, err = numberFromBytes(make([]byte, 17))
 	assert.Error(t, err)
 }

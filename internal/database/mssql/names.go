@@ -63,11 +63,3 @@ func cutPart(s string) (part, rest string, ok bool) {
 	}
 	return "", "", false
 }
-
-func quoteAll(names []string) []string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = quote(n)
-	}
-	return quoted
-}

@@ -32,7 +32,7 @@ func TestObjectNames(t *testing.T) {
 	}
 	for _, bad := range []string{"", "dbo", "a.b.c", "[a.b", "[a].b", "a.[b]", "a.b]c", "."} {
 		_, err := parseObject(bad)
-		assert.Error(t, err, bad)
+		require.Error(t, err, bad)
 	}
 	assert.Equal(t, "N'it''s'", literal("it's"))
 }

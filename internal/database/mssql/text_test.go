@@ -53,7 +53,7 @@ func TestUTF16(t *testing.T) {
 func TestUTF16RefusesWhatItCannotHaveMade(t *testing.T) {
 	t.Parallel()
 	_, err := appendFromUTF16(nil, []byte{1})
-	assert.ErrorIs(t, err, errOddUTF16)
+	require.ErrorIs(t, err, errOddUTF16)
 	for _, bad := range []string{"\x80", "\xc0\x80", "\xed", "\xed\xa0", "\xff", "\xf4\x90\x80\x80", "\xed\xa0\xb4\xed\xb4\x9e"} {
 		_, err := appendToUTF16(nil, []byte(bad))
 		assert.ErrorIs(t, err, errNotUTF8, "%x", bad)

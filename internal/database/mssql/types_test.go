@@ -143,7 +143,7 @@ func TestNearMissesAreRefused(t *testing.T) {
 		})
 	}
 	_, err := mssql.Wire(database.Column{Name: "c", Type: "varchar(10)", Details: map[string]string{"code_page": "1252"}}, database.AppendText(nil, "日"))
-	assert.ErrorContains(t, err, "code page")
+	require.ErrorContains(t, err, "code page")
 	for _, declared := range []string{"", "text", "decimal(39,0)", "decimal(3,4)", "varchar(8001)", "nvarchar(0)", "time(8)", "int(4)", "DECIMAL(3,1)", "json", "varchar(max"} {
 		_, err := mssql.Wire(database.Column{Name: "c", Type: declared}, database.AppendNull(nil))
 		assert.Error(t, err, declared)

@@ -67,7 +67,7 @@ func (cat *catalog) addTable(c *capi.Conn, o object, flags tableFlags) error {
 			cat.refuse("table %s: columns named rowid, oid and _rowid_ hide its row id; rename one", quote(o.name))
 		}
 	}
-	cat.collectUniques(&tab, o.name, indexes, alias)
+	cat.collectUniques(&tab, o.name, indexes)
 	switch {
 	case len(t.Key) == 0:
 		cat.refuse("table %s: no primary key and no unique not-null key; add one", quote(o.name))
@@ -217,7 +217,7 @@ func readUniqueIndexes(c *capi.Conn, table string) ([]indexInfo, error) {
 }
 
 // collectUniques gathers everything that REPLACE can resolve a conflict on.
-func (cat *catalog) collectUniques(t *table, name string, indexes []indexInfo, alias int) {
+func (cat *catalog) collectUniques(t *table, name string, indexes []indexInfo) {
 	if t.rowid != "" {
 		t.uniques = append(t.uniques, unique{columns: []string{t.rowid}, collations: []string{"BINARY"}})
 	}
