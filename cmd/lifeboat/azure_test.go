@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,21 +27,6 @@ func (s *site) encrypted() (before []byte) {
 	text += "encryption:\n  age_recipients: [" + id.Recipient().String() + "]\n  identity_file: " + s.path("identity") + "\n" + after
 	require.NoError(s.t, os.WriteFile(s.conf, []byte(text), 0o600))
 	return before
-}
-
-// holds tells whether a file under the folder contains the text.
-func holds(t *testing.T, folder, text string) bool {
-	t.Helper()
-	found := false
-	require.NoError(t, filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		found = found || bytes.Contains(raw, []byte(text)) || strings.Contains(path, text)
-		return err
-	}))
-	return found
 }
 
 func TestEncryptedStoresFromInitToRestore(t *testing.T) {

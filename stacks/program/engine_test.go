@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/infra/azure"
@@ -203,6 +204,42 @@ func TestLostAnswerIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "cannot create already existing resource '"+id+"'")
 	cloud.Remove(id)
 	up(t, stack)
+}
+
+// TestAutomation is the life of a standing stack by the Automation API, as the command
+// line's by the plain one.
+func TestAutomation(t *testing.T) {
+	t.Parallel()
+	cloud := simtest.NewCloud()
+	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	require.NoError(t, err)
+	engine := simtest.NewEngine(t, cloud)
+	stack := engine.Stack(t, s, nil)
+	preview, err := stack.Preview(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[apitype.OpType]int{apitype.OpCreate: 28}, preview.ChangeSummary)
+	require.Empty(t, cloud.IDs(), "a preview must not touch the cloud")
+	up(t, stack)
+	_, err = stack.Up(t.Context(), optup.SuppressProgress(), optup.ExpectNoChanges())
+	require.NoError(t, err)
+
+	id := s.Names().LogAccountID()
+	require.True(t, cloud.Drift(id, "allowSharedKeyAccess", true))
+	refreshed, err := stack.Refresh(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, (*refreshed.Summary.ResourceChanges)["update"], "the refresh must see exactly what was changed")
+	changed := *s
+	changed.Edge.Interval, changed.Protect = 30, false
+	stack = engine.Stack(t, &changed, nil)
+	up(t, stack)
+	for _, r := range cloud.Resources() {
+		if r.ID == id {
+			require.Equal(t, false, r.Inputs["allowSharedKeyAccess"])
+		}
+	}
+	_, err = stack.Destroy(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, cloud.IDs())
 }
 
 // TestPrimaryNeedsItsMirror: the lifeboat before the ship.

@@ -66,7 +66,6 @@ type mailServer struct {
 	answer   *smtp.SMTPError
 	received map[string]string // recipient → last message
 	count    int
-	tlsOnly  bool
 	addr     *net.TCPAddr
 	ca       []byte
 }
