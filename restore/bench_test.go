@@ -1,11 +1,16 @@
 package restore_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -179,10 +184,10 @@ func sourceValues(b *testing.B, path string) (values []any, columns int) {
 	return values, len(names)
 }
 
-// restoreTo runs a restore of everything from the mirror into a fresh database.
-func (s *bench) restoreTo(b *testing.B, path string, memory int64) *restore.Result {
+// restoreTo runs a restore from the mirror into a fresh database.
+func (s *bench) restoreTo(b *testing.B, to restore.Target, path string, memory int64) *restore.Result {
 	b.Helper()
-	plan, _, err := restore.Prepare(b.Context(), s.stores[1], restore.Latest())
+	plan, _, err := restore.Prepare(b.Context(), s.stores[1], to)
 	require.NoError(b, err)
 	target, err := sqlite.OpenTarget(b.Context(), path, sqlite.Options{})
 	require.NoError(b, err)
@@ -212,7 +217,7 @@ func BenchmarkRestore(b *testing.B) {
 		bareInsert(b, filepath.Join(folder, "bare.sqlite"), values, columns)
 		bare, bareCPU := since(start), cpu()-used
 		start, used = time.Now(), cpu()
-		result := s.restoreTo(b, filepath.Join(folder, "restored.sqlite"), 0)
+		result := s.restoreTo(b, restore.Latest(), filepath.Join(folder, "restored.sqlite"), 0)
 		took, tookCPU := since(start), cpu()-used
 		require.Equal(b, int64(rows), result.Rows)
 		b.ReportMetric(rows/took/1e6, "Mrows/s")
@@ -224,4 +229,132 @@ func BenchmarkRestore(b *testing.B) {
 			b.ReportMetric(step.Seconds, step.Name+"-s")
 		}
 	}
+}
+
+// update appends `rounds` updates of every row to the log, in random order, a few in a
+// transaction.
+func (s *bench) update(b *testing.B, rounds int) {
+	b.Helper()
+	view := s.view(b)
+	table := &view.Schema().Tables[0]
+	var rows [][]byte
+	for row, err := range view.Rows(b.Context(), table) {
+		require.NoError(b, err)
+		rows = append(rows, bytes.Clone(row))
+	}
+	require.NoError(b, view.Close())
+	rng := rand.New(rand.NewPCG(1, 2))
+	var batch eventlog.Batch
+	var changes []database.Change
+	for i := range rounds * len(rows) {
+		at := rng.IntN(len(rows))
+		after := updated(rows[at], float64(i))
+		changes = append(changes,
+			database.Change{Op: database.Delete, Table: table.Name, Row: rows[at]},
+			database.Change{Op: database.Insert, Table: table.Name, Row: after})
+		rows[at] = after
+		if len(changes) == 20 {
+			batch.Transactions = append(batch.Transactions, eventlog.Pending{TxID: strconv.Itoa(i), Changes: changes})
+			changes = nil
+		}
+		if len(batch.Transactions) == 500 {
+			_, err := s.writer.Append(b.Context(), batch)
+			require.NoError(b, err)
+			batch = eventlog.Batch{}
+		}
+	}
+	batch.Transactions = append(batch.Transactions, eventlog.Pending{TxID: "last", Changes: changes})
+	_, err := s.writer.Append(b.Context(), batch)
+	require.NoError(b, err)
+	_, err = s.writer.Flush(b.Context())
+	require.NoError(b, err)
+}
+
+// updated is a note with another score, its fifth column.
+func updated(row []byte, score float64) []byte {
+	rest := row
+	var at int
+	for range 4 {
+		_, rest, _ = database.Next(rest)
+	}
+	at = len(row) - len(rest)
+	_, rest, _ = database.Next(rest)
+	return append(database.AppendFloat64(bytes.Clone(row[:at]), score), rest...)
+}
+
+// BenchmarkRestoreUpdates restores a database of which every row was updated ten times
+// since the snapshot, in random order, beside the same restore without those updates.
+func BenchmarkRestoreUpdates(b *testing.B) {
+	const rows, rounds = 500_000, 10
+	s := newBench(b, rows)
+	s.base(b)
+	s.update(b, rounds)
+	for b.Loop() {
+		for _, memory := range []int64{restore.DefaultMemory, 96 << 20} {
+			folder := b.TempDir()
+			start := time.Now()
+			s.restoreTo(b, restore.AtSeq(0), filepath.Join(folder, "without.sqlite"), memory)
+			without := since(start)
+			start = time.Now()
+			result := s.restoreTo(b, restore.Latest(), filepath.Join(folder, "with.sqlite"), memory)
+			with := since(start)
+			require.Equal(b, int64(rows), result.Rows)
+			name := fmt.Sprintf("-%dMiB", memory>>20)
+			b.ReportMetric(with, "s"+name)
+			b.ReportMetric(with/without, "of-without"+name)
+			b.ReportMetric(float64(result.Changes.Changes)/result.Steps[0].Seconds/1e6, "Mchanges/s"+name)
+			b.ReportMetric(float64(result.Changes.Spills), "spills"+name)
+		}
+	}
+}
+
+// BenchmarkRestoreMemory restores a database of ten times the memory limit, every tenth
+// row updated since, in a process of its own, and reports that process's peak.
+func BenchmarkRestoreMemory(b *testing.B) {
+	const limit = 64 << 20
+	const rows = 10 * limit / 105 // bytes a row, canonical
+	s := newBench(b, rows)
+	s.base(b)
+	for b.Loop() {
+		child := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestRestoreChild$", "-test.v")
+		child.Env = append(os.Environ(), "LIFEBOAT_BENCH_STORE="+filepath.Join(filepath.Dir(s.path), "mirror"),
+			"LIFEBOAT_BENCH_INTO="+filepath.Join(b.TempDir(), "restored.sqlite"), fmt.Sprint("LIFEBOAT_BENCH_MEMORY=", limit))
+		out, err := child.CombinedOutput()
+		require.NoError(b, err, string(out))
+		var peak float64
+		_, rest, ok := strings.Cut(string(out), "peak ")
+		require.True(b, ok, string(out))
+		_, err = fmt.Sscan(rest, &peak)
+		require.NoError(b, err)
+		b.ReportMetric(peak/(1<<20), "peak-MiB")
+		b.ReportMetric(peak/limit, "of-limit")
+		b.ReportMetric(rows*105.0/limit, "database/limit")
+	}
+}
+
+// TestRestoreChild is the process that BenchmarkRestoreMemory starts.
+func TestRestoreChild(t *testing.T) {
+	path := os.Getenv("LIFEBOAT_BENCH_STORE")
+	if path == "" {
+		t.Skip("only for BenchmarkRestoreMemory")
+	}
+	limit, err := strconv.ParseInt(os.Getenv("LIFEBOAT_BENCH_MEMORY"), 10, 64)
+	require.NoError(t, err)
+	debug.SetMemoryLimit(limit * 3 / 4) // the rest is SQLite's cache and the program itself
+	store, err := dir.Open(path)
+	require.NoError(t, err)
+	plan, _, err := restore.Prepare(t.Context(), store, restore.Latest())
+	require.NoError(t, err)
+	target, err := sqlite.OpenTarget(t.Context(), os.Getenv("LIFEBOAT_BENCH_INTO"), sqlite.Options{CacheBytes: limit / 16})
+	require.NoError(t, err)
+	_, err = restore.Run(t.Context(), restore.Config{Store: store, Memory: limit}, plan, target)
+	require.NoError(t, err)
+	require.NoError(t, target.Close())
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kib int64
+	_, err = fmt.Sscan(rest, &kib)
+	require.NoError(t, err)
+	t.Log("peak", kib<<10)
 }

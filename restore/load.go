@@ -28,7 +28,7 @@ func (r *restorer) merge(ctx context.Context, loaded *progress, units chan<- *un
 	groups := r.groupsFor(loaded)
 	skip := func(g group) bool { return r.plan.Base().Tables[g.table].Ordered && loaded.has(g) }
 	work := pipeline.Pipeline[[][]byte]{
-		Memory: pipeline.NewBudget(r.cfg.Memory / 4), Requests: readers,
+		Memory: pipeline.NewBudget(r.cfg.Memory / 5), Requests: readers,
 		Weigh: func(i int) int64 {
 			if skip(groups[i]) {
 				return 0

@@ -3,69 +3,75 @@ package restore
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync"
+	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"lifeboat/internal/database"
 )
 
-func BenchmarkNetUpdates(b *testing.B) {
-	const keys, rounds = 500_000, 10
+// processor is the processor time of this process so far, in seconds.
+func processor() float64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// BenchmarkNet adds up ten random updates of each of 300,000 rows of about a hundred
+// bytes on two goroutines, in memory and with spills.
+func BenchmarkNet(b *testing.B) {
+	const keys, rounds, part = 300_000, 10, 20_000
 	schema := &database.Schema{Engine: "test", Tables: []database.Table{
 		{Name: "a", Columns: []database.Column{{Name: "id", Type: "int"}, {Name: "v", Type: "text"}}, Key: []int{0}}}}
-	schema.Seal()
-	pad := "some text of a row that is about a hundred bytes long altogether, with a"
-	mk := func(k, r int) []byte {
-		return database.AppendText(database.AppendInt(nil, int64(k)), fmt.Sprint(pad, k*31, r*77))
-	}
-	var ops [][2][]byte
+	require.NoError(b, schema.Seal())
 	rng := rand.New(rand.NewPCG(1, 2))
-	var ver [keys]int
-	for range keys * rounds {
-		k := rng.IntN(keys)
-		ops = append(ops, [2][]byte{mk(k, ver[k]), mk(k, ver[k]+1)})
-		ver[k]++
+	var versions [keys]int
+	var payloads [][]byte // each as a decoded block would be
+	for range keys * rounds / part {
+		var p []byte
+		for range part {
+			k := rng.IntN(keys)
+			for i, op := range []database.Op{database.Delete, database.Insert} {
+				p = AppendChange(p, op, database.AppendText(database.AppendInt(nil, int64(k)),
+					fmt.Sprint("a row that is about a hundred bytes long altogether, of which the end changes ", k*31, (versions[k]+i)*77)))
+			}
+			versions[k]++
+		}
+		payloads = append(payloads, p)
 	}
-	for _, mem := range []int64{1 << 30, 64 << 20} {
-		b.Run(fmt.Sprint(mem>>20), func(b *testing.B) {
-			for range b.N {
-				n, _ := NewNet(NetConfig{Schema: schema, Memory: mem})
-				var wg sync.WaitGroup
-				var next = make(chan int, 1000)
-				for range 2 {
-					wg.Go(func() {
-						bt := n.Batch()
-						for s := range next {
-							for i := s; i < s+20000; i++ {
-								bt.Add(0, database.Delete, ops[i][0])
-								bt.Add(0, database.Insert, ops[i][1])
+	for _, memory := range []int64{1 << 30, 32 << 20} {
+		b.Run(fmt.Sprintf("%dMiB", memory>>20), func(b *testing.B) {
+			for b.Loop() {
+				start := processor()
+				n, err := NewNet(NetConfig{Schema: schema, Memory: memory})
+				require.NoError(b, err)
+				var g errgroup.Group
+				for half := range 2 {
+					g.Go(func() error {
+						for i := half; i < len(payloads); i += 2 {
+							if err := n.addChunk(0, Chunk{Ref: Ref{Entries: 2 * part}}, payloads[i]); err != nil {
+								return err
 							}
-							bt.Flush()
 						}
+						return nil
 					})
 				}
-				for s := 0; s < len(ops); s += 20000 {
-					next <- s
+				require.NoError(b, g.Wait())
+				added, held := processor(), n.used.Load()
+				require.NoError(b, n.Seal())
+				groups, err := n.Groups(0)
+				require.NoError(b, err)
+				for g, err := groups.Next(); g != nil; g, err = groups.Next() {
+					require.NoError(b, err)
 				}
-				close(next)
-				wg.Wait()
-				b.ReportMetric(float64(n.used.Load())/(1<<20), "MiB")
-				b.ReportMetric(float64(len(n.runs)), "runs")
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(2*len(ops))/float64(b.N), "ns/change-net")
-				n.Seal()
-				g, _ := n.Groups(0)
-				c := 0
-				for {
-					x, _ := g.Next()
-					if x == nil {
-						break
-					}
-					c++
-				}
-				b.ReportMetric(float64(c), "groups")
-				n.Close()
+				b.ReportMetric((added-start)*1e9/(2*keys*rounds), "cpu-ns/change")
+				b.ReportMetric((processor()-added)*1e9/keys, "cpu-ns/key-read")
+				b.ReportMetric(float64(held)/keys, "B/key")
+				b.ReportMetric(float64(n.Summary().Spills), "spills")
+				require.NoError(b, n.Close())
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(2*len(ops))/float64(b.N), "ns/change")
 		})
 	}
 }

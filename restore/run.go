@@ -20,10 +20,10 @@ import (
 type Config struct {
 	// Store is where the plan's objects are. It alone is read.
 	Store blob.Store
-	// Memory bounds what Run holds at once, in bytes: 512 MiB if 0, at least MinMemory.
-	// The collector of a process without a soft memory limit may let the heap grow to
-	// twice what is held; call debug.SetMemoryLimit with the same number to stay below it.
-	// The target's own memory comes on top.
+	// Memory is what the process may use, in bytes: 512 MiB if 0, at least MinMemory. Run
+	// itself holds at most three fifths of it (net changes 2/5, chunks on their way 1/5);
+	// the rest is for the target's cache and for the collector. The collector keeps to it
+	// only if the process says so: call debug.SetMemoryLimit.
 	Memory int64
 	// TempDir is where net changes go that do not fit; the system's folder if empty. It
 	// needs room for them, in clear: they are deleted even if the process is killed.
@@ -210,14 +210,14 @@ func (r *restorer) open(ctx context.Context) (err error) {
 		}
 		for _, c := range r.chunks[i] {
 			if c.Weight() > r.cfg.Memory/2 {
-				return fmt.Errorf("%w: table %s has a chunk of %d bytes, more than half of the memory limit of %d: raise the limit",
-					ErrTooLarge, base.Tables[i].Name, c.Raw, r.cfg.Memory)
+				return fmt.Errorf("%w: table %s has a chunk that takes %d bytes, more than half of the memory limit of %d: raise the limit",
+					ErrTooLarge, base.Tables[i].Name, c.Weight(), r.cfg.Memory)
 			}
 		}
 	}
 	r.net, err = NewNet(NetConfig{
 		Schema: r.schema, Hashed: hashed, TempDir: r.cfg.TempDir,
-		Memory: r.cfg.Memory * 45 / 100,
+		Memory: r.cfg.Memory * 2 / 5,
 	})
 	return err
 }

@@ -1,11 +1,11 @@
 package restore
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/zeebo/xxh3"
-
-	"lifeboat/internal/database"
 )
 
 // shard is one part of a Net: an open-addressed table of keys by hash. A key almost
@@ -20,17 +20,19 @@ type shard struct {
 	holes []uint32 // of those, given back
 	rows  arena
 	many  map[xxh3.Uint128][]term
+
+	touched byte // keeps the compiler from leaving out what touch does
 }
 
 // slotPage is how many slots are allocated at once: 5 KiB.
 const slotPage = 64
 
+// slot is 64 bytes: one line of the processor's cache.
 type slot struct {
 	key    xxh3.Uint128
-	minus  xxh3.Uint128
-	plus   xxh3.Uint128
-	image  place // the added row; without one, some row with this key
-	before place // the row taken away, if such rows are kept
+	minus  xxh3.Uint128 // of the row taken away
+	image  place        // the added row; without one, some row with this key
+	before place        // the row taken away, if such rows are kept
 	table  uint32
 	has    uint32 // hasMinus | hasPlus, or hasMany alone
 }
@@ -49,7 +51,7 @@ type term struct {
 }
 
 // slotCost is what one slot takes, and what sorting it will take, in bytes.
-const slotCost = 80 + 2*24
+const slotCost = 64 + 2*24
 
 func (s *shard) count() int { return s.used - len(s.holes) }
 
@@ -58,17 +60,46 @@ func (s *shard) size() int64 {
 }
 
 // addAll adds changes and returns by how many bytes the shard grew.
-func (s *shard) addAll(changes []change, keepMinus bool) int64 {
+func (s *shard) addAll(changes []change, n *Net) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.size()
+	s.touch(changes)
 	for i := range changes {
-		s.add(&changes[i], keepMinus)
+		s.add(&changes[i], n)
 	}
 	return s.size() - before
 }
 
-func (s *shard) add(c *change, keepMinus bool) {
+// touch reads what the changes will need, in loops so short that the processor waits for
+// many lines of memory at once instead of for one after another. Keys come in no order,
+// so that waiting is most of the work.
+func (s *shard) touch(changes []change) {
+	if len(s.index) == 0 {
+		return
+	}
+	mask := uint32(len(s.index) - 1)
+	var at [batchLen]uint32
+	for i := range changes {
+		at[i%batchLen] = uint32(s.index[uint32(changes[i].key.Lo)&mask])
+	}
+	var images [batchLen]place
+	for i := range changes {
+		if v := at[i%batchLen]; v != 0 {
+			images[i%batchLen] = s.slot(v - 1).image
+		}
+	}
+	for i := range changes {
+		if p := images[i%batchLen]; p.page != 0 && s.pageThere(p) {
+			s.touched += s.rows.pages[p.page-1][p.offset]
+		}
+	}
+}
+
+func (s *shard) pageThere(p place) bool { return len(s.rows.pages[p.page-1]) > int(p.offset) }
+
+// add adds one change: a row taken away, a row added, or first one and then the other.
+func (s *shard) add(c *change, n *Net) {
 	if 4*(s.count()+1) > 3*len(s.index) {
 		s.grow()
 	}
@@ -77,13 +108,11 @@ func (s *shard) add(c *change, keepMinus bool) {
 		s.index[at] = c.key.Lo<<32 | uint64(s.take(c)+1)
 	}
 	e := s.slot(uint32(s.index[at]) - 1)
-	switch {
-	case e.has == hasMany:
-		s.addMany(e, c, keepMinus)
-	case c.op == database.Insert:
-		s.insert(e, c, keepMinus)
-	default:
-		s.remove(e, c, keepMinus)
+	if c.minus != nil {
+		s.remove(e, c.minus, n)
+	}
+	if c.plus != nil {
+		s.insert(e, c.plus, n)
 	}
 	if e.has == 0 {
 		s.rows.drop(e.image)
@@ -110,46 +139,45 @@ func (s *shard) take(c *change) (i uint32) {
 	return i
 }
 
-func (s *shard) insert(e *slot, c *change, keep bool) {
+// insert adds a row. That it equals the one taken away is noticed when the sum is read:
+// comparing here would cost a hash for every update.
+func (s *shard) insert(e *slot, row []byte, n *Net) {
 	switch {
-	case e.has&hasMinus != 0 && e.minus == c.hash:
-		e.has &^= hasMinus
-		if e.before.page != 0 {
-			s.rows.drop(e.before)
-			e.before = place{}
-		}
+	case e.has == hasMany:
+		s.addMany(e, row, 1, n)
 	case e.has&hasPlus == 0:
-		e.plus = c.hash
-		e.image = s.rows.put(c.row, e.image)
+		e.image = s.rows.put(row, e.image)
 		e.has |= hasPlus
 	default:
-		s.spread(e)
-		s.addMany(e, c, keep)
+		s.spread(e, n)
+		s.addMany(e, row, 1, n)
 	}
 }
 
-func (s *shard) remove(e *slot, c *change, keep bool) {
+func (s *shard) remove(e *slot, row []byte, n *Net) {
 	switch {
-	case e.has&hasPlus != 0 && e.plus == c.hash:
+	case e.has == hasMany:
+		s.addMany(e, row, -1, n)
+	case e.has&hasPlus != 0 && bytes.Equal(s.rows.get(e.image), row):
 		e.has &^= hasPlus // the image stays: the key is read from it
 	case e.has&hasMinus == 0:
-		e.minus = c.hash
+		e.minus = n.hash(row)
 		e.has |= hasMinus
-		if keep {
-			e.before = s.rows.put(c.row, place{})
+		if n.cfg.KeepMinus {
+			e.before = s.rows.put(row, place{})
 		}
 		if e.image.page == 0 {
-			e.image = s.rows.put(c.row, place{})
+			e.image = s.rows.put(row, place{})
 		}
 	default:
-		s.spread(e)
-		s.addMany(e, c, keep)
+		s.spread(e, n)
+		s.addMany(e, row, -1, n)
 	}
 }
 
-// spread moves a slot's rows to a list. The row that carries the key goes with them even
-// if it is not part of the sum, as the term's row.
-func (s *shard) spread(e *slot) {
+// spread moves a slot's rows to a list. A row whose bytes are not kept gets those that
+// carry the key.
+func (s *shard) spread(e *slot, n *Net) {
 	var terms []term
 	if e.has&hasMinus != 0 {
 		t := term{hash: e.minus, factor: -1, row: e.before}
@@ -158,10 +186,15 @@ func (s *shard) spread(e *slot) {
 		}
 		terms = append(terms, t)
 	}
-	if e.has&hasPlus != 0 {
-		terms = append(terms, term{hash: e.plus, factor: 1, row: e.image})
-	} else if e.image.page != 0 {
+	switch hash := n.hash(s.rows.get(e.image)); {
+	case e.has&hasPlus == 0:
 		s.rows.drop(e.image)
+	case len(terms) > 0 && terms[0].hash == hash:
+		s.rows.drop(e.image)
+		s.rows.drop(terms[0].row)
+		terms = nil
+	default:
+		terms = append(terms, term{hash: hash, factor: 1, row: e.image})
 	}
 	e.image, e.before, e.has = place{}, place{}, hasMany
 	if s.many == nil {
@@ -172,27 +205,19 @@ func (s *shard) spread(e *slot) {
 
 // addMany adds to a list, and goes back to a plain slot when that is enough: changes
 // that arrive out of order pass through here.
-func (s *shard) addMany(e *slot, c *change, keepMinus bool) {
+func (s *shard) addMany(e *slot, row []byte, factor int, n *Net) {
 	terms := s.many[e.key]
-	factor := 1
-	if c.op == database.Delete {
-		factor = -1
-	}
-	at := -1
-	for i := range terms {
-		if terms[i].hash == c.hash {
-			at = i
-		}
-	}
+	hash := n.hash(row)
+	at := slices.IndexFunc(terms, func(t term) bool { return t.hash == hash })
 	if at < 0 {
-		terms = append(terms, term{hash: c.hash, factor: factor, row: s.rows.put(c.row, place{})})
+		terms = append(terms, term{hash: hash, factor: factor, row: s.rows.put(row, place{})})
 	} else if terms[at].factor += factor; terms[at].factor == 0 {
 		s.rows.drop(terms[at].row)
 		terms[at] = terms[len(terms)-1]
 		terms = terms[:len(terms)-1]
 	}
 	s.many[e.key] = terms
-	s.gather(e, terms, keepMinus)
+	s.gather(e, terms, n.cfg.KeepMinus)
 }
 
 // gather turns a list of at most one row on each side back into a plain slot.
@@ -211,7 +236,7 @@ func (s *shard) gather(e *slot, terms []term, keepMinus bool) {
 	delete(s.many, e.key)
 	e.has = 0
 	if plus != nil {
-		e.plus, e.image, e.has = plus.hash, plus.row, hasPlus
+		e.image, e.has = plus.row, hasPlus
 	}
 	if minus == nil {
 		return

@@ -181,7 +181,7 @@ func (n *Net) locate(it item) (*shard, *slot) {
 func (n *Net) carrier(it item) []byte {
 	s, e := n.locate(it)
 	if e.has == hasMany {
-		return s.rows.get(s.many[e.key][0].row)
+		return s.rows.get(s.many[e.key][0].row) // never an empty list
 	}
 	return s.rows.get(e.image)
 }
@@ -221,35 +221,48 @@ func (n *Net) cursor(table int) *memoryCursor {
 func (c *memoryCursor) entry() *entry { return &c.queue[c.at] }
 
 func (c *memoryCursor) next() (bool, error) {
-	if c.at++; c.at < len(c.queue) {
-		return true, nil
+	c.at++
+	for c.at >= len(c.queue) {
+		if len(c.items) == 0 {
+			return false, nil
+		}
+		c.at = 0
+		if err := c.load(c.items[0]); err != nil {
+			return false, err
+		}
+		c.items = c.items[1:]
 	}
-	if len(c.items) == 0 {
-		return false, nil
+	return true, nil
+}
+
+// load queues the rows of one slot; none if they cancel out.
+func (c *memoryCursor) load(it item) (err error) {
+	if c.key, err = c.net.appendSortKey(c.key[:0], it.table, c.net.carrier(it)); err != nil {
+		return err
 	}
-	s, e := c.net.locate(c.items[0])
-	key, err := c.net.appendSortKey(c.key[:0], c.items[0].table, c.net.carrier(c.items[0]))
-	if err != nil {
-		return false, err
-	}
-	c.items, c.key, c.at, c.queue = c.items[1:], key, 0, c.queue[:0]
+	c.queue = c.queue[:0]
+	s, e := c.net.locate(it)
 	if e.has == hasMany {
 		for _, t := range s.many[e.key] {
 			row := s.rows.get(t.row)
 			if t.factor < 0 && !c.net.cfg.KeepMinus {
 				row = nil
 			}
-			c.queue = append(c.queue, entry{key: key, hash: t.hash, factor: t.factor, row: row})
+			c.queue = append(c.queue, entry{key: c.key, hash: t.hash, factor: t.factor, row: row})
 		}
-		return true, nil
-	}
-	if e.has&hasMinus != 0 {
-		c.queue = append(c.queue, entry{key: key, hash: e.minus, factor: -1, row: s.rows.get(e.before)})
+		return nil
 	}
 	if e.has&hasPlus != 0 {
-		c.queue = append(c.queue, entry{key: key, hash: e.plus, factor: 1, row: s.rows.get(e.image)})
+		plus := c.net.hash(s.rows.get(e.image))
+		if e.has&hasMinus != 0 && e.minus == plus {
+			return nil // changed and changed back
+		}
+		c.queue = append(c.queue, entry{key: c.key, hash: plus, factor: 1, row: s.rows.get(e.image)})
 	}
-	return true, nil
+	if e.has&hasMinus != 0 {
+		c.queue = append(c.queue, entry{key: c.key, hash: e.minus, factor: -1, row: s.rows.get(e.before)})
+	}
+	return nil
 }
 
 // Groups merges sorted cursors and adds up what they hold of the same key.
