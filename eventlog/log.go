@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"lifeboat/internal/blob"
@@ -264,99 +265,6 @@ func (c *chain) step(h *header, r *epochRecord) error {
 	return nil
 }
 
-// Headers is Segments by ranged reads of the headers alone, for planning: the chain is
-// checked, the records are not.
-func (l *Log) Headers(ctx context.Context, after Position) iter.Seq2[SegmentInfo, error] {
-	return func(yield func(SegmentInfo, error) bool) {
-		if err := l.headers(ctx, after, func(i SegmentInfo) bool { return yield(i, nil) }); err != nil {
-			yield(SegmentInfo{}, err)
-		}
-	}
-}
-
-func (l *Log) headers(ctx context.Context, after Position, yield func(SegmentInfo) bool) error {
-	c := chain{at: after}
-	for r, err := range l.reigns(ctx, after) {
-		if err != nil {
-			return err
-		}
-		w := headerWalk{log: l, reign: r, chain: &c, yield: yield}
-		s, err := w.run(ctx)
-		if w.stopped { // whatever failed behind it is no concern of a consumer that has left
-			return nil
-		}
-		if err == nil {
-			err = l.endOfReign(ctx, r, &c, s)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// headerWalk reads the headers of one epoch. Each is held back until the next one, or the
-// end, has told its digest.
-type headerWalk struct {
-	log     *Log
-	reign   reign
-	chain   *chain
-	yield   func(SegmentInfo) bool
-	held    *SegmentInfo
-	stopped bool // by the consumer
-}
-
-func (w *headerWalk) run(ctx context.Context) (s Slot, err error) {
-	s = w.reign.from
-	for h, err := range w.log.objects.headersAhead(ctx, w.reign.record.Epoch, w.reign.from, w.reign.to) {
-		if err != nil {
-			return s, errors.Join(w.last(ctx), err)
-		}
-		if h == nil || w.reign.ended(h.prev) {
-			break
-		}
-		if w.release(h.prev); w.stopped {
-			return s, nil
-		}
-		if err := w.chain.step(h, w.reign.record); err != nil {
-			return s, err
-		}
-		i := h.info()
-		w.held, s = &i, s+1
-	}
-	if w.reign.next != nil && s == w.reign.to {
-		w.release(w.reign.next.End.Digest)
-		return s, nil
-	}
-	return s, w.last(ctx)
-}
-
-// release lets go of the header held back.
-func (w *headerWalk) release(digest Digest) {
-	if w.held == nil {
-		return
-	}
-	w.held.Digest = digest
-	w.chain.at = w.held.End()
-	w.stopped = !w.yield(*w.held)
-	w.held = nil
-}
-
-// last releases a header that nothing follows: the whole segment tells its digest.
-func (w *headerWalk) last(ctx context.Context) error {
-	if w.held == nil {
-		return nil
-	}
-	at, err := w.log.objects.slot(ctx, w.held.Epoch, w.held.Slot)
-	if err == nil && at.segment == nil {
-		err = &ObjectError{w.held.Name(), ErrGap}
-	}
-	if err == nil {
-		w.release(at.segment.info.Digest)
-	}
-	return err
-}
-
 // End is the position after the last segment of the log; zero for an empty log. It
 // looks at the last epoch only: what is damaged before that Verify finds.
 func (l *Log) End(ctx context.Context) (Position, error) {
@@ -370,6 +278,33 @@ func (l *Log) End(ctx context.Context) (Position, error) {
 	}
 	_, end, err := g.position(ctx, h.record, h.next)
 	return end, err
+}
+
+// EpochInfo tells how an epoch began.
+type EpochInfo struct {
+	Epoch  Epoch     `json:"epoch"`
+	Begun  time.Time `json:"begun"` // UTC; the writer's clock
+	Reason string    `json:"reason"`
+	// Takeover: by Takeover, which may have moved the log to another store.
+	Takeover bool     `json:"takeover"`
+	End      Position `json:"end"` // of the log before this epoch
+}
+
+// Epochs tells how every epoch of the log began, in order.
+func (l *Log) Epochs(ctx context.Context) ([]EpochInfo, error) {
+	epochs, err := l.objects.epochs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]EpochInfo, 0, len(epochs))
+	fetch := func(ctx context.Context, e Epoch) (*epochRecord, error) { return l.epochRecord(ctx, e) }
+	for r, err := range prefetch(ctx, slices.Values(epochs), fetch) {
+		if err != nil {
+			return infos, err
+		}
+		infos = append(infos, EpochInfo{r.Epoch, r.Begun, r.Reason, r.Takeover, r.End})
+	}
+	return infos, nil
 }
 
 // Segment reads one segment by its slot, also one that was set aside as an orphan.

@@ -27,12 +27,13 @@ func newObjects(store blob.Store, r *retrier) objects {
 	return objects{store: store, retry: r, decoder: sync.OnceValues(newDecoder)}
 }
 
-// try does one request, again and again if there is a retrier.
-func (o objects) try(ctx context.Context, what string, f func(context.Context) error) error {
+// try does one request that moves at most so many bytes, again and again if there is a
+// retrier.
+func (o objects) try(ctx context.Context, what string, bytes int64, f func(context.Context) error) error {
 	if o.retry == nil {
 		return f(ctx)
 	}
-	return o.retry.do(ctx, what, 0, f)
+	return o.retry.do(ctx, what, bytes, f)
 }
 
 // atSlot is what a slot holds: exactly one of segment and fence, or neither.
@@ -70,7 +71,7 @@ func (o objects) get(ctx context.Context, name string) ([]byte, error) {
 
 // ranged reads at most n bytes; nil if there is no such object.
 func (o objects) ranged(ctx context.Context, name string, off, n int64) (b []byte, err error) {
-	err = o.try(ctx, "read "+name, func(ctx context.Context) error {
+	err = o.try(ctx, "read "+name, n, func(ctx context.Context) error {
 		r, err := o.store.Get(ctx, name, off, n)
 		if err == nil {
 			defer r.Close()
@@ -91,7 +92,7 @@ func (o objects) ranged(ctx context.Context, name string, off, n int64) (b []byt
 
 // list returns the names with a prefix, cut off after a limit (negative: none).
 func (o objects) list(ctx context.Context, prefix, after string, limit int) (names []string, err error) {
-	err = o.try(ctx, "list "+prefix, func(ctx context.Context) error {
+	err = o.try(ctx, "list "+prefix, firstRead, func(ctx context.Context) error {
 		names = names[:0]
 		for info, err := range o.store.List(ctx, prefix, after) {
 			if err != nil {

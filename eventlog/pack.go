@@ -202,7 +202,7 @@ func (x *packIndex) segmentHeader(i int) *header {
 func (o objects) packs(ctx context.Context, e Epoch) ([]pack, error) {
 	var packs []pack
 	prefix := packPrefix + e.String() + "/"
-	err := o.try(ctx, "list "+prefix, func(ctx context.Context) error {
+	err := o.try(ctx, "list "+prefix, firstRead, func(ctx context.Context) error {
 		packs = packs[:0]
 		for info, err := range o.store.List(ctx, prefix, "") {
 			if err != nil {
@@ -262,7 +262,7 @@ func (o objects) index(ctx context.Context, p pack) (*packIndex, error) {
 }
 
 // packChunk is how much of a pack is asked for at once, in whole segments.
-const packChunk = 4 << 20
+const packChunk = 1 << 20
 
 // packed reads segments [from, to) out of a pack, in pieces, fetching ahead. A damaged
 // segment is yielded as an ObjectError of the pack and does not end the sequence.

@@ -28,7 +28,7 @@ func newRegion(store blob.Store, r *retrier) *region {
 
 // create stores an object, trying again until the outcome is known.
 func (g *region) create(ctx context.Context, name string, body []byte) error {
-	err := g.retry.do(ctx, "create "+name, len(body), func(ctx context.Context) error {
+	err := g.retry.do(ctx, "create "+name, int64(len(body)), func(ctx context.Context) error {
 		return g.store.Create(ctx, name, body)
 	})
 	if err != nil {

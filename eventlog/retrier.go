@@ -41,7 +41,7 @@ func final(err error) bool {
 // do repeats f until it succeeds, its error is final, patience runs out (errUnreachable)
 // or ctx ends. bytes is what f moves, for the time it is given. A request that ended
 // without an answer may have been done: f must be safe to repeat.
-func (r *retrier) do(ctx context.Context, what string, bytes int, f func(context.Context) error) error {
+func (r *retrier) do(ctx context.Context, what string, bytes int64, f func(context.Context) error) error {
 	start := time.Now()
 	wait := firstWait
 	for {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,9 +44,15 @@ func TestSoak(t *testing.T) {
 		t.Skip("asked for by -soak N")
 	}
 	t.Parallel()
-	for i := range uint64(*soak) {
-		seed := *soakSeed<<20 + i
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { t.Parallel(); simulate(t, seed) })
+	workers := uint64(runtime.GOMAXPROCS(0))
+	for worker := range workers {
+		t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
+			t.Parallel()
+			for i := worker; i < uint64(*soak); i += workers {
+				seed := *soakSeed<<20 + i
+				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed) })
+			}
+		})
 	}
 }
 

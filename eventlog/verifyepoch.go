@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 )
 
 // epochVerifier verifies what one epoch has in a store.
@@ -17,9 +18,10 @@ type epochVerifier struct {
 	end    Slot         // the log has the slots below; maxSlot: not known yet
 	digest Digest       // of the epoch's last segment, if that is how its end is known
 
-	want   Slot // the next slot
-	fenced bool // a fence was seen where the epoch ends, behind segments set aside
-	behind Slot // where that fence is expected
+	large  sync.Mutex // held by whoever has a large segment in memory
+	want   Slot       // the next slot
+	fenced bool       // a fence was seen where the epoch ends, behind segments set aside
+	behind Slot       // where that fence is expected
 }
 
 // found is what was read at one slot.
@@ -29,7 +31,8 @@ type found struct {
 	header *header // of a damaged segment, if that much can be read
 	damage error
 	object string // that it was read from
-	fence  bool   // a fence, if damaged one that can still be told from a segment
+	size   int64
+	fence  bool // a fence, if damaged one that can still be told from a segment
 }
 
 func (w *epochVerifier) run(ctx context.Context) error {
@@ -90,7 +93,7 @@ func (w *epochVerifier) singles(ctx context.Context, slots iter.Seq[Slot]) error
 		if err != nil {
 			return err
 		}
-		w.report.Bytes += int64(len(f.at.bytes))
+		w.report.Bytes += f.size
 		if err := w.take(ctx, f); err != nil {
 			return err
 		}
@@ -137,33 +140,39 @@ func (w *epochVerifier) slots(ctx context.Context, failed *error) iter.Seq[Slot]
 	}
 }
 
+// fetch reads and checks what is at a slot. A large segment is taken one at a time, and
+// nothing of a segment's records stays in memory.
 func (w *epochVerifier) fetch(ctx context.Context, s Slot) (found, error) {
 	f := found{slot: s, object: SegmentName(w.epoch, s)}
-	var damage *ObjectError
-	var err error
-	if f.at, err = w.objects.single(ctx, w.epoch, s); errors.As(err, &damage) {
-		f.damage = damage.Err
-		b, err := w.objects.ranged(ctx, SegmentName(w.epoch, s), 0, headerLen)
+	b, err := w.objects.ranged(ctx, f.object, 0, firstRead)
+	if err != nil {
+		return f, err
+	}
+	if b == nil {
+		f.damage = ErrGap // gone since it was listed
+		return f, nil
+	}
+	if len(b) == firstRead {
+		w.large.Lock()
+		defer w.large.Unlock()
+		if b, err = w.objects.get(ctx, f.object); err != nil {
+			return f, err
+		}
+	}
+	f.size = int64(len(b))
+	if f.at, f.damage = w.objects.parse(b, w.epoch, s); f.damage != nil {
 		if magic, _, perr := parsePreamble(b); perr == nil && magic == magicFence {
 			f.fence = true
 		} else if h, herr := parseHeader(b); herr == nil && h.epoch == w.epoch && h.slot == s {
 			f.header = h
 		}
-		return f, err
+		return f, nil
 	}
-	if err != nil {
-		return f, err
-	}
-	switch f.fence = f.at.fence != nil; {
-	case f.at.empty():
-		f.damage = ErrGap // gone since it was listed
-	case f.at.segment != nil:
+	if f.fence = f.at.fence != nil; !f.fence {
 		f.header = f.at.segment.header
-		if f.damage = f.at.segment.check(); f.damage != nil {
-			f.at.segment = nil
-		}
+		f.damage = f.at.segment.check()
 	}
-	return f, nil
+	return f.slim(), nil
 }
 
 // check reads every record.

@@ -44,8 +44,8 @@ func (w *epochVerifier) pack(ctx context.Context, p pack, l *lookahead) error {
 		if err != nil {
 			return err
 		}
-		w.report.Bytes += int64(len(f.at.bytes))
-		own[f.slot] = f.slim()
+		w.report.Bytes += f.size
+		own[f.slot] = f
 	}
 	x, err := w.objects.index(ctx, p)
 	if err != nil || x == nil {
