@@ -110,6 +110,7 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	a.writer = w
 	a.metrics = newMetrics(gauges{
 		frontier: w.Frontier, clock: cfg.Clock,
+		drainFailing: func() bool { return a.drainer.Err() != nil },
 		lastSnapshot: func() time.Time { return a.keeper.lastSnapshot() },
 		lastAudit:    func() time.Time { return a.keeper.lastAudit() },
 	})

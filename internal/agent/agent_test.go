@@ -191,7 +191,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	require.NoError(t, err)
 	_, text := r.call(http.MethodGet, "/metrics")
 	for _, want := range []string{
-		"lifeboat_durable_seq 1", "lifeboat_exposed_transactions 0", "lifeboat_degraded 0", "lifeboat_epoch 1",
+		"lifeboat_durable_seq 1", "lifeboat_exposed_transactions 0", "lifeboat_degraded 0", "lifeboat_drain_failing 0", "lifeboat_epoch 1",
 		`lifeboat_barriers_total{result="durable"} 1`, `lifeboat_snapshots_total{kind="base"} 1`, "lifeboat_audit_age_seconds -1",
 		"lifeboat_snapshot_failures_total 0", "go_goroutines",
 	} {

@@ -24,6 +24,7 @@ type metrics struct {
 // gauges are read when they are asked for.
 type gauges struct {
 	frontier     func() eventlog.Frontier
+	drainFailing func() bool
 	lastSnapshot func() time.Time // when the newest snapshot in the mirror was taken; zero: none
 	lastAudit    func() time.Time // when an audit last found the database equal to its log
 	clock        func() time.Time
@@ -95,15 +96,19 @@ func (m *metrics) registerGauges(g gauges) {
 			}
 			return max(0, g.clock().Sub(f.ExposedSince).Seconds())
 		})
+	gauge("lifeboat_drain_failing", "1 while the last drain of the database failed; what is committed meanwhile is captured and not acknowledged.",
+		func() float64 { return truth(g.drainFailing()) })
 	gauge("lifeboat_degraded", "1 while the mirror cannot be reached and the writer goes on without it.",
-		func() float64 {
-			if g.frontier().Degraded {
-				return 1
-			}
-			return 0
-		})
+		func() float64 { return truth(g.frontier().Degraded) })
 	gauge("lifeboat_snapshot_age_seconds", "Age of the newest snapshot; -1 when there is none.",
 		func() float64 { return age(g.lastSnapshot) })
 	gauge("lifeboat_audit_age_seconds", "Time since an audit last found the database equal to its log; -1 for never.",
 		func() float64 { return age(g.lastAudit) })
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
