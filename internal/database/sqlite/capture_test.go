@@ -17,7 +17,7 @@ import (
 	"lifeboat/internal/database/sqlite"
 )
 
-type captured struct {
+type tableKind struct {
 	name    string
 	ddl     string
 	columns []string // that statements may set
@@ -25,7 +25,7 @@ type captured struct {
 }
 
 // captureTables are kinds of tables that capture must get right.
-var captureTables = []captured{
+var captureTables = []tableKind{
 	{"plain", `CREATE TABLE plain (id INTEGER PRIMARY KEY, a TEXT UNIQUE, b REAL, c);
 		CREATE UNIQUE INDEX plain_bc ON plain (b, c)`, []string{"id", "a", "b", "c"}, "_rowid_"},
 	{"auto", `CREATE TABLE auto (id INTEGER PRIMARY KEY AUTOINCREMENT, a INTEGER UNIQUE)`, []string{"id", "a"}, "id"},
@@ -72,7 +72,7 @@ func newStatements(seed uint64, from int) statements {
 	return statements{r, from, append(slices.Concat(alike[:2]...), "NULL")}
 }
 
-func (g statements) tables() []captured {
+func (g statements) tables() []tableKind {
 	return slices.Concat(captureTables[g.from:], captureTables)[:3]
 }
 

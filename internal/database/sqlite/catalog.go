@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"lifeboat/internal/database"
 	"lifeboat/internal/database/sqlite/capi"
@@ -117,6 +118,9 @@ func (cat *catalog) add(c *capi.Conn, o object, flags tableFlags) error {
 		return nil
 	case hasPrefixFold(o.name, reserved):
 		cat.addOwn(o)
+		return nil
+	case !utf8.ValidString(o.name) || !utf8.ValidString(o.sql):
+		cat.refuse("%s %q: its statement is not valid UTF-8, so it cannot be stored as text", o.kind, o.name)
 		return nil
 	case o.kind != "table":
 		cat.schema.Objects = append(cat.schema.Objects, database.Object{

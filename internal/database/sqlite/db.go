@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 
@@ -178,7 +177,7 @@ func (d *DB) Pending(ctx context.Context) (int64, error) {
 
 // countPending counts what a view would yield.
 func countPending(c *capi.Conn, st *captureState) (n int64, err error) {
-	real, err := resolve(c, st, math.MaxInt64)
+	real, err := resolve(c, st)
 	if err != nil {
 		return 0, err
 	}

@@ -7,8 +7,8 @@
 // it commits. One table serves all captured tables: its rowid is the shared sequence of
 // change ids (SQLite has one writer at a time, so it is commit order exactly), and a
 // change costs one append to one B-tree. Rows that REPLACE conflict handling removes
-// without firing delete triggers are captured too: a BEFORE trigger notes the rows that
-// stand in the way, an AFTER trigger records those that have gone.
+// without firing delete triggers are captured too: a BEFORE trigger notes rows that stand
+// in the way, and whoever reads the changes finds out which of them have gone.
 //
 // SQLite cannot tell triggers which transaction they run in. An application that runs
 // MarkTransaction first in each of its transactions gets them one by one in the log;
@@ -17,7 +17,8 @@
 // What triggers cannot see, and the audit therefore must: connections that switched
 // triggers off, incremental blob writes, PRAGMA writable_schema, and a BEFORE trigger
 // of the application that changes the very row, or the very table, its statement is
-// about to change (undefined in SQLite; Install warns). ALTER TABLE works with capture
+// about to change (undefined in SQLite; Install warns), and rows replaced for a unique
+// index on an expression that compares a column with a value of another type. ALTER TABLE works with capture
 // installed except DROP COLUMN, which SQLite refuses for a column that triggers name:
 // drain, Remove, alter, Install.
 //

@@ -107,6 +107,9 @@ const maxFindings = 10
 // only where a connection asked for it, and the state hashes prove that rows are the same.
 func (t *Target) check(ctx context.Context) error {
 	defer watch(ctx, t.c)()
+	if err := t.c.Exec("PRAGMA ignore_check_constraints = OFF"); err != nil {
+		return err
+	}
 	var broken, odd []string
 	err := t.c.Query(fmt.Sprintf("PRAGMA quick_check(%d)", maxFindings), func(s *capi.Stmt) error {
 		line := s.Text(0)

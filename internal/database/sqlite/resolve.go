@@ -38,15 +38,15 @@ type resolver struct {
 	gone []int64             // ids of sightings of rows that were then replaced
 }
 
-// resolve returns the ids of the sightings up to lastID after which the row was
-// replaced, ascending. Where there are no sightings, the rule, it costs one look.
-func resolve(c *capi.Conn, st *captureState, lastID int64) ([]int64, error) {
+// resolve returns the ids of the sightings after which the row was replaced, ascending.
+// Where there are no sightings, the rule, it costs one look.
+func resolve(c *capi.Conn, st *captureState) ([]int64, error) {
 	after := int64(-1)
 	err := c.Query("SELECT seen FROM lifeboat_transaction WHERE seen IS NOT NULL", func(s *capi.Stmt) error {
 		after = s.Int64(0)
 		return nil
 	})
-	if err != nil || after < 0 || after >= lastID {
+	if err != nil || after < 0 {
 		return nil, err
 	}
 	r := &resolver{st: st, seen: map[int64]sightings{}}
@@ -55,7 +55,7 @@ func resolve(c *capi.Conn, st *captureState, lastID int64) ([]int64, error) {
 		width[shape.number] = shape.width
 	}
 	var row []byte
-	err = c.Query("SELECT shape, op, change_id, rid"+changeColumns(st.width)+" FROM lifeboat_changes WHERE change_id > ? AND change_id <= ? ORDER BY change_id", func(s *capi.Stmt) (err error) {
+	err = c.Query("SELECT shape, op, change_id, rid"+changeColumns(st.width)+" FROM lifeboat_changes WHERE change_id > ? ORDER BY change_id", func(s *capi.Stmt) (err error) {
 		number, op := s.Int64(0), s.Int64(1)
 		if op != opSeen && len(r.seen[number]) == 0 {
 			return nil
@@ -64,7 +64,7 @@ func resolve(c *capi.Conn, st *captureState, lastID int64) ([]int64, error) {
 			r.hear(number, op, s.Int64(2), row)
 		}
 		return err
-	}, after, lastID)
+	}, after)
 	for shape, seen := range r.seen {
 		if err == nil && len(seen) > 0 {
 			err = r.look(c, shape, seen)
@@ -90,17 +90,18 @@ func (r *resolver) hear(shape, op, id int64, image []byte) {
 }
 
 // look decides about rows of which nothing has been heard since they were seen: those
-// that are not in their table were replaced. Where the table has changed its shape in
-// the meantime they are taken to be there: its rows do not count for a new base.
+// that are not in their table were replaced. If the table is gone too, they are taken to
+// have been there.
 func (r *resolver) look(c *capi.Conn, number int64, seen sightings) error {
-	table, width := r.st.tableOf(number)
-	if table == nil {
+	was, width := r.st.tableOf(number)
+	if was == nil {
 		return nil
 	}
-	f, err := newFinder(c, table, encoder{columns: len(table.Columns)}, r.st.decoder)
-	if capi.Code(err) == capi.Generic {
-		return nil
+	table, err := tableNow(c, was, number)
+	if err != nil || table == nil {
+		return err
 	}
+	f, err := newFinder(c, table, encoder{columns: width}, r.st.decoder)
 	if err != nil {
 		return err
 	}
@@ -161,4 +162,32 @@ func (st *captureState) tableOf(number int64) (table *database.Table, width int)
 		}
 	}
 	return nil, 0
+}
+
+// tableNow is the table of a shape under the names it has now: the triggers are with it
+// when it is renamed, and while they are, columns are renamed and added at the end only.
+// It is nil if the triggers are gone.
+func tableNow(c *capi.Conn, was *database.Table, shape int64) (*database.Table, error) {
+	name := ""
+	err := c.Query("SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?", func(s *capi.Stmt) error {
+		name = s.Text(0)
+		return nil
+	}, fmt.Sprintf("%s%d_insert", reserved, shape))
+	if err != nil || name == "" {
+		return nil, err
+	}
+	columns, err := readColumns(c, name)
+	if err != nil {
+		return nil, err
+	}
+	now := &database.Table{Name: name, Key: was.Key}
+	for _, column := range columns {
+		if !column.generated && len(now.Columns) < len(was.Columns) {
+			now.Columns = append(now.Columns, database.Column{Name: column.name})
+		}
+	}
+	if len(now.Columns) < len(was.Columns) {
+		return nil, nil
+	}
+	return now, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // the application beside lifeboat
 
 	"lifeboat/internal/database"
 	"lifeboat/internal/database/databasetest"
@@ -85,7 +86,7 @@ func (a app) Transact(commit bool, statements ...string) error {
 
 func freshApp(t testing.TB, tables, pragmas string) app {
 	path := filepath.Join(t.TempDir(), "app.sqlite")
-	db, err := sql.Open("sqlite", path+"?"+pragmas+"_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", path+"?"+pragmas+"_journal_mode=wal&_pragma=synchronous(off)&_pragma=busy_timeout(10000)")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	_, err = db.Exec(tables)

@@ -192,7 +192,7 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 	if v.installed == nil {
 		return fmt.Errorf("%s: %w", v.f.path, database.ErrNotInstalled)
 	}
-	real, err := resolve(v.c, v.state, v.lastID)
+	real, err := resolve(v.c, v.state)
 	if err != nil {
 		return v.f.explain(ctx, err)
 	}

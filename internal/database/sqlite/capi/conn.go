@@ -67,7 +67,8 @@ type Conn struct {
 func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
 // Open opens the database file; the path is taken literally, not as a URI. Nothing is
-// read until the first statement runs.
+// read until the first statement runs. A quoted name that there is not is an error, not
+// a text, except in statements that create things.
 func Open(path string, mode Mode) (*Conn, error) {
 	c := &Conn{tls: libc.NewTLS()}
 	name, err := libc.CString(path)
@@ -82,6 +83,9 @@ func Open(path string, mode Mode) (*Conn, error) {
 	c.db = *(*uintptr)(pointer(out))
 	if rc != sqlite3.SQLITE_OK {
 		err := c.error(rc)
+		return nil, errors.Join(err, c.Close())
+	}
+	if err := c.configure(sqlite3.SQLITE_DBCONFIG_DQS_DML, false); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -186,6 +190,10 @@ func (c *Conn) IsReadOnly() bool {
 
 // EnableTriggers switches all triggers on or off for this connection alone.
 func (c *Conn) EnableTriggers(on bool) error {
+	return c.configure(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, on)
+}
+
+func (c *Conn) configure(option int32, on bool) error {
 	var v int32
 	if on {
 		v = 1
@@ -193,8 +201,7 @@ func (c *Conn) EnableTriggers(on bool) error {
 	const slot = 8 // bytes libc.VaList takes per argument
 	list := libc.Xcalloc(c.tls, 2, slot)
 	defer libc.Xfree(c.tls, list)
-	rc := sqlite3.Xsqlite3_db_config(c.tls, c.db, sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, libc.VaList(list, v, uintptr(0)))
-	if rc != sqlite3.SQLITE_OK {
+	if rc := sqlite3.Xsqlite3_db_config(c.tls, c.db, option, libc.VaList(list, v, uintptr(0))); rc != sqlite3.SQLITE_OK {
 		return c.error(rc)
 	}
 	return nil
