@@ -45,19 +45,19 @@ func (v *view) changes(ctx context.Context, yield func(database.Captured, error)
 	if v.installed == nil {
 		return database.ErrNotInstalled
 	}
-	readers := make([]*tableCodec, len(v.sources))
+	r := &changeReader{v: v, codecs: make([]*tableCodec, len(v.sources)), yield: yield}
 	for after := int64(0); ; {
 		places, err := v.places(ctx, after)
 		if err != nil || len(places) == 0 {
 			return err
 		}
-		if places, err = v.cut(places, readers); err != nil {
+		if r.places, err = r.cut(places); err != nil {
 			return err
 		}
-		if err := v.window(ctx, places, readers, yield); err != nil {
+		if err := r.window(ctx); err != nil {
 			return err
 		}
-		after = places[len(places)-1].id
+		after = r.places[len(r.places)-1].id
 	}
 }
 
@@ -73,7 +73,7 @@ func (v *view) places(ctx context.Context, after int64) ([]place, error) {
 	}
 	query := fmt.Sprintf("SELECT TOP (%d) u.id, u.place FROM (%s) AS u ORDER BY u.id", window, strings.Join(parts, "\nUNION ALL "))
 	var places []place
-	err := v.query(ctx, query, []any{after, v.lastID}, func(_ int, values []driver.Value) error {
+	err := v.query(ctx, statement{query, []any{after, v.lastID}}, func(_ int, values []driver.Value) error {
 		id, err := driverValue[int64](values[0])
 		if err != nil {
 			return err
@@ -85,18 +85,27 @@ func (v *view) places(ctx context.Context, after int64) ([]place, error) {
 	return places, err
 }
 
+// changeReader reads the captured changes of a view, window by window.
+type changeReader struct {
+	v      *view
+	codecs []*tableCodec // by number of the change table, made when needed
+	places []place       // the window
+	tables []int         // of the window, in the order of their result sets
+	yield  func(database.Captured, error) bool
+}
+
 // cut shortens a window so that large rows do not fill the memory, and makes the codecs
 // that it needs.
-func (v *view) cut(places []place, readers []*tableCodec) ([]place, error) {
+func (r *changeReader) cut(places []place) ([]place, error) {
 	weight := 0
 	for i, p := range places {
-		if readers[p.table] == nil {
+		if r.codecs[p.table] == nil {
 			var err error
-			if readers[p.table], err = v.s.codecs.table(v.sources[p.table].table); err != nil {
+			if r.codecs[p.table], err = r.v.s.codecs.table(r.v.sources[p.table].table); err != nil {
 				return nil, err
 			}
 		}
-		if readers[p.table].large() {
+		if r.codecs[p.table].large() {
 			weight += largeWeight - 1
 		}
 		if weight++; weight > window {
@@ -107,38 +116,40 @@ func (v *view) cut(places []place, readers []*tableCodec) ([]place, error) {
 }
 
 // window reads the changes at the places and yields them in order.
-func (v *view) window(ctx context.Context, places []place, readers []*tableCodec, yield func(database.Captured, error) bool) error {
-	var tables []int // in the order of their result sets
-	for _, p := range places {
-		if !slices.Contains(tables, p.table) {
-			tables = append(tables, p.table)
+func (r *changeReader) window(ctx context.Context) error {
+	r.tables = r.tables[:0]
+	for _, p := range r.places {
+		if !slices.Contains(r.tables, p.table) {
+			r.tables = append(r.tables, p.table)
 		}
 	}
 	var queries []string
-	for _, t := range tables {
-		queries = append(queries, "SELECT t.lifeboat_id, t.lifeboat_tx, t.lifeboat_session, t.lifeboat_at, t.lifeboat_op, "+readers[t].selects()+
-			" FROM "+v.sources[t].sql()+" AS t WHERE t.lifeboat_id >= @p1 AND t.lifeboat_id <= @p2 ORDER BY t.lifeboat_id")
+	for _, t := range r.tables {
+		queries = append(queries, "SELECT t.lifeboat_id, t.lifeboat_tx, t.lifeboat_session, t.lifeboat_at, t.lifeboat_op, "+r.codecs[t].selects()+
+			" FROM "+r.v.sources[t].sql()+" AS t WHERE t.lifeboat_id >= @p1 AND t.lifeboat_id <= @p2 ORDER BY t.lifeboat_id")
 	}
-	args := []any{places[0].id, places[len(places)-1].id}
-	q := mergeQuery{strings.Join(queries, ";\n"), args}
-	if len(tables) == 1 { // in order already: nothing need be held
-		return v.single(ctx, places, readers, q, yield)
+	q := statement{strings.Join(queries, ";\n"), []any{r.places[0].id, r.places[len(r.places)-1].id}}
+	if len(r.tables) == 1 { // in order already: nothing need be held
+		return r.single(ctx, q)
 	}
-	return v.merged(ctx, places, readers, tables, q, yield)
+	return r.merged(ctx, q)
 }
 
-func (v *view) single(ctx context.Context, places []place, readers []*tableCodec, q mergeQuery, yield func(database.Captured, error) bool) error {
+// errMoved: two reads of one snapshot disagree, which no server should let happen.
+var errMoved = errors.New("captured changes changed under a snapshot")
+
+func (r *changeReader) single(ctx context.Context, q statement) error {
 	n, stopped := 0, false
 	var row []byte
-	err := v.query(ctx, q.sql, q.args, func(_ int, values []driver.Value) error {
-		c, err := v.captured(places[0].table, readers, values, row[:0])
+	err := r.v.query(ctx, q, func(_ int, values []driver.Value) error {
+		c, err := r.captured(r.tables[0], values, row[:0])
 		if err != nil {
 			return err
 		}
-		if row = c.Row; n >= len(places) || places[n].id != c.ID {
+		if row = c.Row; n >= len(r.places) || r.places[n].id != c.ID {
 			return errMoved
 		}
-		if n++; !yield(c, nil) {
+		if n++; !r.yield(c, nil) {
 			stopped = true
 			return errStop
 		}
@@ -149,27 +160,19 @@ func (v *view) single(ctx context.Context, places []place, readers []*tableCodec
 		return err
 	case stopped:
 		return errStop
-	case n < len(places):
+	case n < len(r.places):
 		return errMoved
 	}
 	return nil
 }
 
-type mergeQuery struct {
-	sql  string
-	args []any
-}
-
-// errMoved: two reads of one snapshot disagree, which no server should let happen.
-var errMoved = errors.New("captured changes changed under a snapshot")
-
-func (v *view) merged(ctx context.Context, places []place, readers []*tableCodec, tables []int, q mergeQuery, yield func(database.Captured, error) bool) error {
-	held := make([]database.Captured, 0, len(places))
-	err := v.query(ctx, q.sql, q.args, func(result int, values []driver.Value) error {
-		if result >= len(tables) {
+func (r *changeReader) merged(ctx context.Context, q statement) error {
+	held := make([]database.Captured, 0, len(r.places))
+	err := r.v.query(ctx, q, func(result int, values []driver.Value) error {
+		if result >= len(r.tables) {
 			return errMoved
 		}
-		c, err := v.captured(tables[result], readers, values, nil)
+		c, err := r.captured(r.tables[result], values, nil)
 		held = append(held, c)
 		return err
 	})
@@ -177,14 +180,14 @@ func (v *view) merged(ctx context.Context, places []place, readers []*tableCodec
 		return err
 	}
 	slices.SortFunc(held, func(a, b database.Captured) int { return cmp.Compare(a.ID, b.ID) })
-	if len(held) != len(places) {
+	if len(held) != len(r.places) {
 		return errMoved
 	}
 	for i, c := range held {
-		if c.ID != places[i].id {
+		if c.ID != r.places[i].id {
 			return errMoved
 		}
-		if !yield(c, nil) {
+		if !r.yield(c, nil) {
 			return errStop
 		}
 	}
@@ -195,7 +198,7 @@ func (v *view) merged(ctx context.Context, places []place, readers []*tableCodec
 const ownWidth = 5
 
 // captured decodes one change. Its row is memory of its own, appended to dst.
-func (v *view) captured(table int, readers []*tableCodec, values []driver.Value, dst []byte) (database.Captured, error) {
+func (r *changeReader) captured(table int, values []driver.Value, dst []byte) (database.Captured, error) {
 	var c database.Captured
 	id, err := driverValue[int64](values[0])
 	tx, err2 := driverValue[int64](values[1])
@@ -211,8 +214,8 @@ func (v *view) captured(table int, readers []*tableCodec, values []driver.Value,
 	// Ids of transactions begin anew when a server restarts; with the session they do
 	// not meet again in what is pending.
 	c.ID, c.Tx, c.At = id, strconv.FormatInt(tx, 10)+"."+strconv.FormatInt(session, 10), at.UTC()
-	c.Op, c.Table = database.Op(op[0]), v.sources[table].table.Name
-	c.Row, err = readers[table].decode(dst, values[ownWidth:])
+	c.Op, c.Table = database.Op(op[0]), r.v.sources[table].table.Name
+	c.Row, err = r.codecs[table].decode(dst, values[ownWidth:])
 	if err != nil {
 		err = fmt.Errorf("captured change %d: %w", id, err)
 	}

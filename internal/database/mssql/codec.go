@@ -111,7 +111,7 @@ func (cs codecs) text(k *codec, c database.Column) error {
 			return fmt.Errorf("collation %q: %w", c.Collation, err)
 		}
 	}
-	k.encode = encodeText(page)
+	k.encode = encodeText(k.typ, page)
 	if !cs.rawText {
 		k.decode = decodeString
 		return nil
@@ -352,15 +352,25 @@ func decodeText(page *codePage) func([]byte, []driver.Value) ([]byte, error) {
 	}
 }
 
-func encodeText(page *codePage) func(database.Value, []byte) (any, []byte, error) {
+func encodeText(t sqlType, page *codePage) func(database.Value, []byte) (any, []byte, error) {
+	limit := t.Length
+	if t.isUnicode() {
+		limit *= 2
+	}
 	return func(v database.Value, scratch []byte) (any, []byte, error) {
 		if v.Tag != database.TagText {
 			return nil, scratch, errTag
 		}
+		var err error
 		if page != nil {
-			return appended(page.appendRaw(scratch[:0], v.Bytes))
+			scratch, err = page.appendRaw(scratch[:0], v.Bytes)
+		} else {
+			scratch, err = appendToUTF16(scratch[:0], v.Bytes)
 		}
-		return appended(appendToUTF16(scratch[:0], v.Bytes))
+		if err == nil && limit > 0 && len(scratch) > limit {
+			err = errRange
+		}
+		return appended(scratch, err)
 	}
 }
 

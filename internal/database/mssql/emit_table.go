@@ -299,7 +299,7 @@ func (b *builder) constraints() {
 	for _, d := range b.c.Checks {
 		if t, ok := b.carried(d.ObjectID); ok {
 			sql := "CHECK " + notForReplication(d.NotForRepl) + d.Definition
-			b.constraint(node{id: d.ID, rank: rankCheck, Object: database.Object{Kind: "check", Table: t.String()}}, t, d.Name, sql, d.Disabled, d.Untrusted)
+			b.constraint(constraint{node{id: d.ID, rank: rankCheck, Object: database.Object{Kind: "check"}}, t, d.Name, sql, d.Disabled, d.Untrusted})
 		}
 	}
 	for _, f := range b.c.Keys {
@@ -307,18 +307,27 @@ func (b *builder) constraints() {
 	}
 }
 
-// constraint emits a check or a foreign key in the state of trust it has.
-func (b *builder) constraint(n node, t object, name, sql string, disabled, untrusted bool) {
+// constraint is a check or a foreign key.
+type constraint struct {
+	node
+	table               object
+	name, sql           string
+	disabled, untrusted bool
+}
+
+// constraint emits one in the state of trust it has.
+func (b *builder) constraint(c constraint) {
 	with := "WITH CHECK"
-	if disabled || untrusted {
+	if c.disabled || c.untrusted {
 		with = "WITH NOCHECK"
 	}
-	n.Name = t.String() + "." + plainPart(name)
-	n.SQL = "ALTER TABLE " + t.SQL() + " " + with + " ADD CONSTRAINT " + quote(name) + " " + sql
+	n := c.node
+	n.Table, n.Name = c.table.String(), c.table.String()+"."+plainPart(c.name)
+	n.SQL = "ALTER TABLE " + c.table.SQL() + " " + with + " ADD CONSTRAINT " + quote(c.name) + " " + c.sql
 	b.add(n)
-	if disabled {
+	if c.disabled {
 		n.id, n.Kind, n.deps = 0, n.Kind+" state", append(slices.Clone(n.deps), n.id)
-		n.SQL = "ALTER TABLE " + t.SQL() + " NOCHECK CONSTRAINT " + quote(name)
+		n.SQL = "ALTER TABLE " + c.table.SQL() + " NOCHECK CONSTRAINT " + quote(c.name)
 		b.add(n)
 	}
 }
@@ -363,5 +372,5 @@ func (b *builder) foreignKey(f foreignKeyRow) {
 	if f.NotForRepl {
 		sql += " NOT FOR REPLICATION"
 	}
-	b.constraint(node{id: f.ID, rank: rankForeignKey, Object: database.Object{Kind: "foreign key", Table: t.String()}}, t, f.Name, sql, f.Disabled, f.Untrusted)
+	b.constraint(constraint{node{id: f.ID, rank: rankForeignKey, Object: database.Object{Kind: "foreign key"}}, t, f.Name, sql, f.Disabled, f.Untrusted})
 }

@@ -182,14 +182,20 @@ func (e *encoder) variantCase(column int) string {
 	return sql + " END"
 }
 
+// bulk is where a bulk load goes, and how.
+type bulk struct {
+	into string // quoted
+	e    *encoder
+}
+
 // copyIn sends rows to a table by one bulk load on a connection, inside its transaction.
 // next gives the next row; nil ends. After an error the connection is of no more use, and
 // is broken.
-func copyIn(ctx context.Context, conn *sql.Conn, into string, e *encoder, next func() ([]byte, error)) (n int64, err error) {
+func copyIn(ctx context.Context, conn *sql.Conn, b bulk, next func() ([]byte, error)) (n int64, err error) {
 	err = onDriver(conn, func(c *mssql.Conn) (err error) {
-		bulk := c.CreateBulkContext(ctx, into, e.tc.bulkColumns())
-		bulk.Options.KeepNulls = true // or the server would put defaults in their place
-		if n, err = send(ctx, bulk, e, next); err != nil {
+		stream := c.CreateBulkContext(ctx, b.into, b.e.tc.bulkColumns())
+		stream.Options.KeepNulls = true // or the server would put defaults in their place
+		if n, err = send(ctx, stream, b.e, next); err != nil {
 			_ = c.Close()
 		}
 		return err
@@ -214,7 +220,7 @@ func onDriver(conn *sql.Conn, fn func(c *mssql.Conn) error) error {
 
 // send is copyIn's loop. An error of the rows or of the context comes before one of the
 // connection, which a cancelled context breaks too.
-func send(ctx context.Context, bulk *mssql.Bulk, e *encoder, next func() ([]byte, error)) (n int64, err error) {
+func send(ctx context.Context, stream *mssql.Bulk, e *encoder, next func() ([]byte, error)) (n int64, err error) {
 	for {
 		row, err := next()
 		if err == nil {
@@ -230,7 +236,7 @@ func send(ctx context.Context, bulk *mssql.Bulk, e *encoder, next func() ([]byte
 		if err != nil {
 			return 0, err
 		}
-		if err := bulk.AddRow(values); err != nil {
+		if err := stream.AddRow(values); err != nil {
 			return 0, errors.Join(context.Cause(ctx), err)
 		}
 		n++
@@ -238,7 +244,7 @@ func send(ctx context.Context, bulk *mssql.Bulk, e *encoder, next func() ([]byte
 	if n == 0 {
 		return 0, nil
 	}
-	done, err := bulk.Done()
+	done, err := stream.Done()
 	if err == nil && done != n {
 		err = fmt.Errorf("the server took %d of %d rows", done, n)
 	}

@@ -24,7 +24,7 @@ const liveServer = "LIFEBOAT_TEST_SQLSERVER"
 // server is the live server's URL; without one the test is skipped, and says so.
 func server(t testing.TB) mssql.URL {
 	t.Helper()
-	u := os.Getenv(liveServer)
+	u := os.Getenv(liveServer) //nolint:forbidigo // a test is asked by the environment which server it may use
 	if u == "" {
 		t.Skipf("NOT RUN: needs a SQL Server; set %s to a sqlserver:// URL", liveServer)
 	}
@@ -70,7 +70,7 @@ func TestMain(m *testing.M) {
 		}
 		cancel()
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // this is how a TestMain ends
 }
 
 // application is a connection as an application has it: the driver's defaults, no
@@ -92,6 +92,7 @@ func execAll(t testing.TB, db *sql.DB, statements ...string) {
 }
 
 type instance struct {
+	u      mssql.URL
 	app    *sql.DB
 	source *mssql.Source
 }
@@ -144,7 +145,7 @@ func fresh(t testing.TB) *instance {
 	source, err := mssql.Open(t.Context(), mssql.Config{URL: u})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, source.Close()) })
-	return &instance{app: db, source: source}
+	return &instance{u: u, app: db, source: source}
 }
 
 func openTarget(t testing.TB, u mssql.URL) *mssql.Target {
@@ -154,7 +155,7 @@ func openTarget(t testing.TB, u mssql.URL) *mssql.Target {
 	return target
 }
 
-func TestEngine(t *testing.T) {
+func TestLiveEngine(t *testing.T) {
 	server(t)
 	// Each test has databases of its own; a few at a time are enough for a small server.
 	gate := make(chan struct{}, 3)

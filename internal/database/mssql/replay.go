@@ -236,7 +236,7 @@ func (t *Target) remove(ctx context.Context, tx session, n netted) error {
 	if err := exec(ctx, tx, "DROP TABLE IF EXISTS "+keysName, kc.createStage(keysName)); err != nil {
 		return err
 	}
-	if _, err := copyIn(ctx, tx.conn, keysName, newEncoder(kc), each(keys.minus)); err != nil {
+	if _, err := copyIn(ctx, tx.conn, bulk{keysName, newEncoder(kc)}, each(keys.minus)); err != nil {
 		return err
 	}
 	if err := t.mustHold(ctx, tx, n, " FROM "+o.SQL()+" AS t JOIN "+keysName+" AS s ON "+join); err != nil {
@@ -300,7 +300,7 @@ func (t *Target) mustHold(ctx context.Context, tx session, n netted, from string
 		return err
 	}
 	var there [][]byte
-	err = rawQuery(ctx, tx.conn, "SELECT "+tc.selects()+from, nil, func(_ int, values []driver.Value) error {
+	err = rawQuery(ctx, tx.conn, statement{sql: "SELECT " + tc.selects() + from}, func(_ int, values []driver.Value) error {
 		row, err := tc.decode(nil, values)
 		there = append(there, row)
 		return err
@@ -333,7 +333,7 @@ func (t *Target) insert(ctx context.Context, tx session, n netted) error {
 		return err
 	}
 	e := newEncoder(tc)
-	if _, err := copyIn(ctx, tx.conn, stageName, e, each(n.plus)); err != nil {
+	if _, err := copyIn(ctx, tx.conn, bulk{stageName, e}, each(n.plus)); err != nil {
 		return err
 	}
 	return exec(ctx, tx, e.insertFromStage(o, stageName), "DROP TABLE "+stageName)

@@ -113,19 +113,25 @@ func rowsQuery(o object, tc *tableCodec) string {
 	return "SELECT " + tc.selects() + " FROM " + o.SQL() + " AS t" + orderBy(tc.table)
 }
 
+// statement is T-SQL and its arguments @p1, @p2, …
+type statement struct {
+	sql  string
+	args []any
+}
+
 // rawQuery runs a query on the driver's own connection, below database/sql, which would
 // copy and convert every value once more. each is called for every row with the driver's
 // values, valid until it returns; result is the number of the result set. It stops at
 // the first error; errStop is not passed on.
-func rawQuery(ctx context.Context, conn *sql.Conn, query string, args []any, each func(result int, values []driver.Value) error) error {
+func rawQuery(ctx context.Context, conn *sql.Conn, q statement, each func(result int, values []driver.Value) error) error {
 	return onDriver(conn, func(c *mssql.Conn) (err error) {
-		stmt, err := c.PrepareContext(ctx, query)
+		stmt, err := c.PrepareContext(ctx, q.sql)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, stmt.Close()) }()
-		named := make([]driver.NamedValue, len(args))
-		for i, a := range args {
+		named := make([]driver.NamedValue, len(q.args))
+		for i, a := range q.args {
 			named[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
 		}
 		rows, err := stmt.(driver.StmtQueryContext).QueryContext(ctx, named)

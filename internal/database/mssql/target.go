@@ -119,7 +119,7 @@ func (t *Target) Begin(ctx context.Context, plan string, schema *database.Schema
 		if err := t.mustFit(ctx, tx, schema); err != nil {
 			return err
 		}
-		return t.create(ctx, tx, plan, string(text), own)
+		return t.create(ctx, tx, plan, own)
 	}})
 	if err != nil {
 		return err
@@ -130,11 +130,15 @@ func (t *Target) Begin(ctx context.Context, plan string, schema *database.Schema
 	return t.setCompatibility(ctx, own)
 }
 
-func (t *Target) create(ctx context.Context, tx querier, plan, text string, schema *database.Schema) error {
+func (t *Target) create(ctx context.Context, tx querier, plan string, schema *database.Schema) error {
+	text, err := schema.Encode()
+	if err != nil {
+		return err
+	}
 	if err := exec(ctx, tx, createRestoreTables()...); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO "+schemaName+".restore_plan (id, restore_name, capture_schema) VALUES (1, @p1, @p2)", plan, text); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO "+schemaName+".restore_plan (id, restore_name, capture_schema) VALUES (1, @p1, @p2)", plan, string(text)); err != nil {
 		return err
 	}
 	return exec(ctx, tx, beforeLoad(schema)...)
@@ -350,12 +354,12 @@ type filling struct {
 // fill writes the rows, through a staging table if need be.
 func (l *load) fill(ctx context.Context, f filling, next func() ([]byte, error)) (int64, error) {
 	if !f.e.tc.staged() {
-		return copyIn(ctx, f.tx.conn, f.into.SQL(), f.e, next)
+		return copyIn(ctx, f.tx.conn, bulk{f.into.SQL(), f.e}, next)
 	}
 	if err := exec(ctx, f.tx, "DROP TABLE IF EXISTS "+stageName, f.e.tc.createStage(stageName)); err != nil {
 		return 0, err
 	}
-	n, err := copyIn(ctx, f.tx.conn, stageName, f.e, next)
+	n, err := copyIn(ctx, f.tx.conn, bulk{stageName, f.e}, next)
 	if err != nil {
 		return 0, err
 	}

@@ -231,9 +231,9 @@ func readAll(t testing.TB, v database.View, table *database.Table) [][]byte {
 	return rows
 }
 
-// TestTypesRoundTrip: any value of any type, written and read, has the same bytes; so has
+// TestLiveTypesRoundTrip: any value of any type, written and read, has the same bytes; so has
 // what the trigger captured of it, and what a SQLite database holds of it.
-func TestTypesRoundTrip(t *testing.T) {
+func TestLiveTypesRoundTrip(t *testing.T) {
 	t.Parallel()
 	db := fresh(t)
 	can := limitsOf(t, db.app)

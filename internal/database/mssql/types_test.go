@@ -130,6 +130,7 @@ func TestNearMissesAreRefused(t *testing.T) {
 		{"binary that would be padded", "binary(3)", database.AppendBytes(nil, []byte{1})},
 		{"binary too long", "varbinary(1)", database.AppendBytes(nil, []byte{1, 2})},
 		{"text that is not UTF-8", "nvarchar(10)", database.AppendText(nil, "\xff")},
+		{"text too long", "nvarchar(2)", database.AppendText(nil, "a𝄞")},
 		{"text for a number", "int", database.AppendText(nil, "1")},
 		{"a variant of no type", "sql_variant", database.AppendVariant(nil, "int); DROP TABLE x--", database.AppendInt(nil, 1))},
 		{"a variant whose value is another type's", "sql_variant", database.AppendVariant(nil, "int", database.AppendText(nil, "1"))},

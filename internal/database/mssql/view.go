@@ -157,7 +157,7 @@ func (v *view) rows(ctx context.Context, t *database.Table, yield func([]byte, e
 		return err
 	}
 	var row []byte
-	return v.query(ctx, rowsQuery(o, tc), nil, func(_ int, values []driver.Value) error {
+	return v.query(ctx, statement{sql: rowsQuery(o, tc)}, func(_ int, values []driver.Value) error {
 		var err error
 		if row, err = tc.decode(row[:0], values); err != nil {
 			return err
@@ -171,11 +171,11 @@ func (v *view) rows(ctx context.Context, t *database.Table, yield func([]byte, e
 
 // query is rawQuery in the view's transaction. When it does not come to its end the
 // connection is not used again.
-func (v *view) query(ctx context.Context, query string, args []any, each func(int, []driver.Value) error) error {
+func (v *view) query(ctx context.Context, q statement, each func(int, []driver.Value) error) error {
 	if v.conn == nil || v.broken {
 		return errors.New("the view is closed")
 	}
-	err := rawQuery(ctx, v.conn, query, args, each)
+	err := rawQuery(ctx, v.conn, q, each)
 	v.broken = err != nil
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		err = errors.Join(cause, err)
