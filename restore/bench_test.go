@@ -272,8 +272,7 @@ func (s *bench) update(b *testing.B, rounds int) {
 
 // updated is a note with another score, its fifth column.
 func updated(row []byte, score float64) []byte {
-	rest := row
-	var at int
+	rest, at := row, 0
 	for range 4 {
 		_, rest, _ = database.Next(rest)
 	}

@@ -148,3 +148,30 @@ func TestWhoMayNot(t *testing.T) {
 	require.Equal(t, 2, got.code)
 	require.Contains(t, got.errout, "company")
 }
+
+// TestARecordedDrillIsReportedAndFiled goes from what drill --json printed to the register.
+func TestARecordedDrillIsReportedAndFiled(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	figures, err := os.ReadFile("testdata/drill-summary.json")
+	require.NoError(t, err)
+	c.write("drill.json", figures)
+	at := func(name string) string { return filepath.Join(c.root, name) }
+	got := c.run(args("report", "drill", "--summary", at("drill.json"), "--id", "drill-2026", "--held", "2026-03-01T10:00:00Z",
+		"--present", "ada@careful.example", "--deviation", "none of note", "--forecast", "2s", "--out", c.root)...)
+	require.Zero(t, got.code, got.errout)
+	page, err := os.ReadFile(at("drill-2026.md"))
+	require.NoError(t, err)
+	golden(t, "drill-2026.md", string(page))
+	for _, form := range report.Forms() {
+		require.Zero(t, c.run("report", "verify", at("drill-2026."+string(form))).code)
+	}
+	got = c.run(args("committee", "drill", "--key", at("keys/bob"), "--report", at("drill-2026.json"))...)
+	require.Zero(t, got.code, got.errout)
+	got = c.run(args("committee", "show", "--json")...)
+	var shown registerResult
+	require.NoError(t, json.Unmarshal([]byte(got.out), &shown))
+	require.True(t, shown.Register.Drills[0].Passed)
+	got = c.run(args("committee", "drill", "--key", at("keys/bob"), "--report", at("drill.json"))...)
+	require.Equal(t, 7, got.code, "figures are no report: %s", got.errout)
+}

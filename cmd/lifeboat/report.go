@@ -20,7 +20,7 @@ import (
 
 func (a *app) reportCommand() *cobra.Command {
 	return group("report", "Make and verify reports",
-		a.reportIncidentCommand(), a.reportCommitteeCommand(), a.reportContactsCommand(), a.reportVerifyCommand())
+		a.reportIncidentCommand(), a.reportDrillCommand(), a.reportCommitteeCommand(), a.reportContactsCommand(), a.reportVerifyCommand())
 }
 
 // reportFlags say where a report goes.

@@ -136,7 +136,8 @@ func figure(v float64, unit string) string {
 	return strings.TrimSpace(text + " " + html.EscapeString(unit))
 }
 
-// Span prints a duration in the two largest units that matter: 3 h 05 min, 2 min 10 s, 4.2 s.
+// Span prints a duration in the two largest units that matter: 3 h 05 min, 2 min 10 s, 4.2 s,
+// 350 ms, 67 µs.
 func Span(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -145,6 +146,10 @@ func Span(d time.Duration) string {
 		return fmt.Sprintf("%d h %02d min", d/time.Hour, d/time.Minute%60)
 	case d >= time.Minute:
 		return fmt.Sprintf("%d min %02d s", d/time.Minute, d/time.Second%60)
+	case d < time.Millisecond && d > 0:
+		return fmt.Sprintf("%d µs", d/time.Microsecond)
+	case d < time.Second && d > 0:
+		return fmt.Sprintf("%d ms", d/time.Millisecond)
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }

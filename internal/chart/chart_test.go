@@ -57,7 +57,7 @@ func TestLine(t *testing.T) {
 func TestSpan(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		0: "0.0 s", 4200 * time.Millisecond: "4.2 s", 59900 * time.Millisecond: "59.9 s", 130 * time.Second: "2 min 10 s",
+		0: "0.0 s", 67 * time.Microsecond: "67 µs", 350 * time.Millisecond: "350 ms", time.Second: "1.0 s", 4200 * time.Millisecond: "4.2 s", 59900 * time.Millisecond: "59.9 s", 130 * time.Second: "2 min 10 s",
 		3*time.Hour + 5*time.Minute: "3 h 05 min", -time.Minute: "minus 1 min 00 s",
 	} {
 		require.Equal(t, want, chart.Span(d))

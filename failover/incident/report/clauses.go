@@ -15,7 +15,7 @@ func (e Exercise) clauses() section {
 	t.add("ISO 22301:2019, 8.5", "Exercises that test the continuity procedures against their objectives, with a report of outcomes and of what is to improve",
 		"Measured against target; Timeline; Follow-up", mark(dated && len(e.Steps) > 0))
 	t.add("SOC 2, A1.3", "Recovery procedures are tested, so that the objectives for availability can be met",
-		fmt.Sprintf("RTO %s against %s; %d of %d tables proven", stopwatch(e.RTO), stopwatch(incident.OutageLimit), e.matching(), len(e.Tables)),
+		fmt.Sprintf("RTO %s against %s; %d of %d tables proven", measured(e.RTO), stopwatch(incident.OutageLimit), e.matching(), len(e.Tables)),
 		mark(e.Succeeded && e.proven()))
 	t.add("HIPAA, 45 CFR 164.308(a)(7)", "A disaster recovery plan that restores any loss of data, and periodic testing and revision of it",
 		"Proof of the restore; plan by its hash; Deviations", mark(e.Plan != "" && e.proven()))

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"lifeboat/failover/incident"
@@ -99,8 +100,8 @@ func (e Exercise) document() document {
 	d := document{
 		Title:    fmt.Sprintf("%s: report of %s %s", e.Company, e.What, e.ID),
 		Subtitle: fmt.Sprintf("From %s to %s.", utc(e.Began), utc(e.Ended)),
-		Verdict: &verdict{e.passed(), fmt.Sprintf("Acknowledged commits lost: %d. Commits lost: %d (%.1f s). Back in service after %s of 8 h 00 m 00 s.",
-			e.AckedLost, e.LostCommits, e.LostSeconds, stopwatch(e.RTO))},
+		Verdict: &verdict{e.passed(), fmt.Sprintf("Acknowledged commits lost: %d. Commits lost: %d (%s). Back in service after %s of 8 h 00 m 00 s.",
+			e.AckedLost, e.LostCommits, e.lost(), measured(e.RTO))},
 	}
 	d.Sections = append(d.Sections, e.figures(), e.timeline(), e.tables())
 	d.Sections = append(d.Sections, e.approvals(), section{Heading: "Deviations from the plan", List: orNone(e.Deviations)}, e.followUps())
@@ -115,6 +116,19 @@ func (e Exercise) document() document {
 	return d
 }
 
+// lost is the time of which commits were lost.
+func (e Exercise) lost() string {
+	return chart.Span(time.Duration(e.LostSeconds * float64(time.Second)))
+}
+
+// measured prints what was measured: nothing that took time becomes zero.
+func measured(d time.Duration) string {
+	if d < time.Minute {
+		return chart.Span(d)
+	}
+	return stopwatch(d)
+}
+
 func orNone(list []string) []string {
 	if len(list) == 0 {
 		return []string{"none"}
@@ -125,10 +139,10 @@ func orNone(list []string) []string {
 func (e Exercise) figures() section {
 	t := &table{Head: []string{"Measure", "Target", "Measured", "Met"}}
 	t.add("RPO: acknowledged commits lost", "0", fmt.Sprint(e.AckedLost), mark(e.AckedLost == 0))
-	t.add("RPO: commits lost (in transit, never acknowledged)", "–", fmt.Sprintf("%d in %.1f s", e.LostCommits, e.LostSeconds), "–")
-	t.add("RTO: one incident", stopwatch(incident.OutageLimit), stopwatch(e.RTO), mark(e.RTO <= incident.OutageLimit))
-	t.add("RTO: what was left of the year's 99.95 %", stopwatch(e.YearLeft), stopwatch(e.RTO), mark(e.RTO <= e.YearLeft))
-	t.add("Forecast of the RTO", stopwatch(e.Forecast), stopwatch(e.RTO), deviation(e.Forecast, e.RTO))
+	t.add("RPO: commits lost (in transit, never acknowledged)", "–", fmt.Sprintf("%d in %s", e.LostCommits, e.lost()), "–")
+	t.add("RTO: one incident", stopwatch(incident.OutageLimit), measured(e.RTO), mark(e.RTO <= incident.OutageLimit))
+	t.add("RTO: what was left of the year's 99.95 %", stopwatch(e.YearLeft), measured(e.RTO), mark(e.RTO <= e.YearLeft))
+	t.add("Forecast of the RTO", measured(e.Forecast), measured(e.RTO), deviation(e.Forecast, e.RTO))
 	t.add("Restored tables that match their hash", fmt.Sprint(len(e.Tables)), fmt.Sprint(e.matching()), mark(e.proven()))
 	return section{Heading: "Measured against target", Table: t}
 }
@@ -185,11 +199,23 @@ func (e Exercise) approvals() section {
 	for _, a := range e.Approvals {
 		t.add(a.Person, a.Role, a.Decision, utc(a.At), a.Key)
 	}
-	s := section{Heading: "Approvals", Table: t, Text: []string{"Signed was the plan with SHA-256 " + dash(e.Plan) + "."}}
+	if len(e.Approvals) == 0 {
+		return section{Heading: "Approvals", Text: []string{"No approval is on record."},
+			List: append([]string{"took part: " + dash(strings.Join(e.Present, ", "))}, e.unapproved()...)}
+	}
+	s := section{Heading: "Approvals", Table: t, Text: []string{"Signed was the plan with SHA-256 " + dash(e.Plan) + ". Took part: " + dash(strings.Join(e.Present, ", ")) + "."}}
 	if e.BrokenGlass {
 		s.Text = append(s.Text, "The glass was broken: the quorum was not complete. The DPO has a case to look into.")
 	}
 	return s
+}
+
+// unapproved names a plan that should have been signed.
+func (e Exercise) unapproved() []string {
+	if e.What == "drill" || e.Plan == "" {
+		return nil
+	}
+	return []string{"the plan with SHA-256 " + e.Plan + " carries no signature"}
 }
 
 func (e Exercise) followUps() section {
