@@ -71,7 +71,7 @@ func (a *app) agent(ctx context.Context, file *config.File, addressFile string) 
 // withAgentConfig opens the database and the stores of an agent for do.
 func (a *app) withAgentConfig(ctx context.Context, file *config.File, do func(agent.Config) error) (err error) {
 	log := a.logger()
-	source, err := openSource(ctx, file.Database, log)
+	source, err := openSource(ctx, file, log)
 	if err != nil {
 		return err
 	}

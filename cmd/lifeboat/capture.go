@@ -21,7 +21,7 @@ func (a *app) withSource(ctx context.Context, do func(database.Source) error) (e
 	if err != nil {
 		return err
 	}
-	source, err := openSource(ctx, file.Database, a.logger())
+	source, err := openSource(ctx, file, a.logger())
 	if err != nil {
 		return err
 	}

@@ -15,13 +15,16 @@ import (
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/config"
+	"lifeboat/internal/database/mssql"
 	"lifeboat/internal/drill"
 	"lifeboat/internal/drill/embedded"
+	"lifeboat/internal/drill/sqlserver"
 )
 
 // drillOptions are the flags of drill.
 type drillOptions struct {
 	source   string
+	database string // URL of a server to play on; empty: SQLite
 	rows     int
 	dir      string
 	duration time.Duration
@@ -43,11 +46,16 @@ yours), protect it, let writers change any tables they find, each counting a tra
 only when the barrier has answered; lose a region in mid-write; take over, restore from the mirror
 alone, and compare the result with state hashes and, row by row, with the writers' own records.
 
-Nothing outside a new folder is touched; a --source is only read. Without --dir everything but the
+With --database sqlserver://… the databases are played on that server, as scratch databases that the
+drill makes and drops: a copy of the one that the URL names, or the hospital's if that is empty, or
+what the T-SQL script --source makes.
+
+Nothing else outside a new folder is touched; a source is only read. Without --dir everything but the
 report is removed at the end. Stores elsewhere (--primary, --mirror) must be empty and are left as they are
 at the end. Encryption, endpoints and key files come from --config, if it is given.`,
 		Example: `  lifeboat drill
   lifeboat drill --source app.sqlite --lose agent
+  lifeboat drill --database 'sqlserver://sql.example?database=app&fedauth=ActiveDirectoryDefault'
   lifeboat drill --dir drill-1 --lose mirror-link --duration 30s --seed 7 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +66,8 @@ at the end. Encryption, endpoints and key files come from --config, if it is giv
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.source, "source", "", "SQLite database to copy (default: make a hospital's)")
+	f.StringVar(&o.source, "source", "", "SQLite database to copy, or with --database a T-SQL script to run (default: make a hospital's)")
+	f.StringVar(&o.database, "database", "", "play the databases on this server, sqlserver://HOST?database=NAME (default: SQLite, here)")
 	f.IntVar(&o.rows, "rows", 100_000, "rows of the hospital's database, about")
 	f.StringVar(&o.dir, "dir", "", "keep everything in this folder, which must be empty or not exist")
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long the writers write, about")
@@ -75,6 +84,9 @@ func (o *drillOptions) check() error {
 	var errs []error
 	if _, err := drill.ParseLoss(o.lose); err != nil {
 		errs = append(errs, fmt.Errorf("--lose: %w", err))
+	}
+	if scheme := config.URL(o.database).Scheme(); o.database != "" && scheme != "sqlserver" {
+		errs = append(errs, fmt.Errorf("--database %q: want sqlserver://HOST?database=NAME; --source names a SQLite database", config.URL(o.database)))
 	}
 	if o.rows < 50 || o.rows > 100_000_000 {
 		errs = append(errs, fmt.Errorf("--rows %d: want 50 to 100,000,000", o.rows))
@@ -149,6 +161,11 @@ func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	end, err := a.drillEngine(ctx, o, &cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end(context.WithoutCancel(ctx))) }()
 	result, err := drill.Run(ctx, cfg)
 	if err != nil {
 		err = fmt.Errorf("%w (seed %d)", err, o.seed)
@@ -161,12 +178,10 @@ func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
 }
 
 func (a *app) drillConfig(ctx context.Context, o drillOptions, dir string) (drill.Config, error) {
-	log := a.logger()
 	primary, mirror := filepath.Join(dir, "primary"), filepath.Join(dir, "mirror")
 	cfg := drill.Config{
-		Engine: embedded.New(embedded.Config{Primary: primary, Standby: filepath.Join(mirror, "database"), Source: o.source, Rows: o.rows, Seed: o.seed, Log: log}),
-		Lose:   drill.Loss(o.lose), Seed: o.seed, Writers: o.writers, Duration: o.duration,
-		Dir: dir, Memory: int64(o.memory), Log: log, Clock: a.clock,
+		Lose: drill.Loss(o.lose), Seed: o.seed, Writers: o.writers, Duration: o.duration,
+		Dir: dir, Memory: int64(o.memory), Log: a.logger(), Clock: a.clock,
 		Agent: agentProcess, FencedExit: codeOf(eventlog.ErrFenced).code,
 	}
 	file, err := a.drillFile(o)
@@ -186,6 +201,31 @@ func (a *app) drillConfig(ctx context.Context, o drillOptions, dir string) (dril
 	return cfg, nil
 }
 
+// drillEngine puts the engine into a drill's configuration. end drops what it made on a server.
+func (a *app) drillEngine(ctx context.Context, o drillOptions, cfg *drill.Config) (end func(context.Context) error, err error) {
+	if o.database == "" {
+		cfg.Engine = embedded.New(embedded.Config{Primary: filepath.Join(cfg.Dir, "primary"), Standby: filepath.Join(cfg.Dir, "mirror", "database"),
+			Source: o.source, Rows: o.rows, Seed: o.seed, Log: cfg.Log})
+		return func(context.Context) error { return nil }, nil
+	}
+	server := sqlserver.Config{URL: mssql.URL(o.database), Allow: cfg.File.AllowLost, Rows: o.rows, Seed: o.seed, Log: cfg.Log}
+	if o.source != "" {
+		raw, err := os.ReadFile(o.source)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --source: %w", errUsage, err)
+		}
+		if server.Script, err = sqlserver.Text(raw); err != nil {
+			return nil, fmt.Errorf("%w: --source %s: %w", errUsage, o.source, err)
+		}
+	}
+	engine, err := sqlserver.New(ctx, server)
+	if err != nil {
+		return nil, fmt.Errorf("database %s %w: %w", config.URL(o.database), errOpen, err)
+	}
+	cfg.Engine = engine
+	return engine.Close, nil
+}
+
 // drillFile is how the drill's stores are opened: as the configuration says, if one is
 // named, but never the stores or the pins of those that it names.
 func (a *app) drillFile(o drillOptions) (*config.File, error) {
@@ -195,7 +235,7 @@ func (a *app) drillFile(o drillOptions) (*config.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		file.Encryption, file.Primary, file.Mirror = read.Encryption, read.Primary, read.Mirror
+		file.Encryption, file.Primary, file.Mirror, file.AllowLost = read.Encryption, read.Primary, read.Mirror, read.AllowLost
 	}
 	file.Primary.Store, file.Mirror.Store = config.URL(o.primary), config.URL(o.mirror)
 	file.Primary.RootKey, file.Mirror.RootKey = "", ""

@@ -13,6 +13,7 @@ import (
 	"lifeboat/internal/blob/sealed"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
+	"lifeboat/internal/database/mssql"
 	"lifeboat/internal/database/sqlite"
 )
 
@@ -33,13 +34,14 @@ var storeKinds = map[string]kindOfStore{
 // kindOfDatabase opens the databases of one engine.
 type kindOfDatabase struct {
 	form   string
-	source func(ctx context.Context, u config.URL, log *slog.Logger) (database.Source, error)
+	source func(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error)
 	target func(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error)
 }
 
 // databaseKinds are the engines there are. A new one joins by a line here.
 var databaseKinds = map[string]kindOfDatabase{
-	"sqlite": {"sqlite:PATH", openSQLite, openSQLiteTarget},
+	"sqlite":    {"sqlite:PATH", openSQLite, openSQLiteTarget},
+	"sqlserver": {"sqlserver://HOST?database=NAME", openSQLServer, openSQLServerTarget},
 }
 
 func forms[K any](kinds map[string]K, form func(K) string) string {
@@ -120,12 +122,13 @@ func (s stores) make(ctx context.Context, r config.Region) error {
 }
 
 // openSource opens the protected database.
-func openSource(ctx context.Context, u config.URL, log *slog.Logger) (database.Source, error) {
+func openSource(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error) {
+	u := file.Database
 	kind, ok := databaseKinds[u.Scheme()]
 	if !ok {
 		return nil, fmt.Errorf("%w: database %q: want %s", errUsage, u, databaseForms())
 	}
-	s, err := kind.source(ctx, u, log)
+	s, err := kind.source(ctx, file, log)
 	if err != nil {
 		return nil, fmt.Errorf("database %s %w: %w", u, errOpen, err)
 	}
@@ -156,10 +159,18 @@ func makeDir(_ context.Context, _ stores, r config.Region) (blob.Store, error) {
 	return dir.Init(placeOf(r.Store))
 }
 
-func openSQLite(ctx context.Context, u config.URL, log *slog.Logger) (database.Source, error) {
-	return sqlite.Open(ctx, placeOf(u), sqlite.Options{Log: log})
+func openSQLite(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error) {
+	return sqlite.Open(ctx, placeOf(file.Database), sqlite.Options{Log: log})
 }
 
 func openSQLiteTarget(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error) {
 	return sqlite.OpenTarget(ctx, placeOf(u), sqlite.Options{Log: log})
+}
+
+func openSQLServer(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error) {
+	return mssql.Open(ctx, mssql.Config{URL: mssql.URL(file.Database.Reveal()), Allow: file.AllowLost, Log: log})
+}
+
+func openSQLServerTarget(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error) {
+	return mssql.OpenTarget(ctx, mssql.Config{URL: mssql.URL(u.Reveal()), Log: log})
 }

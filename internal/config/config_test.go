@@ -34,7 +34,8 @@ func TestParseDefaults(t *testing.T) {
 func TestParseEveryKey(t *testing.T) {
 	t.Parallel()
 	want := config.Defaults()
-	want.Database, want.Primary.Store, want.Mirror.Store = "sqlite:/a b.sqlite", "dir:/p", "dir:/m"
+	want.Database, want.Primary.Store, want.Mirror.Store = "sqlserver://h?database=a b", "dir:/p", "dir:/m"
+	want.AllowLost = []string{"assembly Geo", "full-text index dbo.D"}
 	want.Log.OnMirrorLoss, want.Log.DrainInterval = config.Degrade, 20*time.Millisecond
 	want.Snapshot.ReplayBudget, want.Snapshot.MaxDeltas = 3<<20+1, 7
 	want.Restore.Scratch = "/tmp"
@@ -111,6 +112,10 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		"sqlserver://db?user+id=sa&password=hunter2",
 		"sqlserver://sa:hunter2@[bad",
 		"sqlserver://sa:hunter2%@db",
+		"sqlserver://sa:x@y#hunter2@db?database=app",
+		"sqlserver://sa:x@y/hunter2@db?database=app",
+		"sqlserver://sa:1?hunter2@db?database=app",
+		"sqlserver://db?user+id=sa&change+password=hunter2&clientassertion=hunter2&systemtoken=hunter2",
 	}
 	for _, u := range urls {
 		f := config.Defaults()

@@ -8,7 +8,8 @@ const Version = 1
 // File is lifeboat.yaml. The tags doc and example feed docs/configuration.md.
 type File struct {
 	Version    int        `yaml:"version" doc:"Version of this file's format. Required; a newer one than the program knows is refused."`
-	Database   URL        `yaml:"database,omitempty" doc:"The protected database: sqlite:PATH. Not needed on a machine that only restores." example:"sqlite:/srv/app/app.sqlite"`
+	Database   URL        `yaml:"database,omitempty" doc:"The protected database: sqlite:PATH or sqlserver://HOST?database=NAME. Not needed on a machine that only restores." example:"sqlserver://app.database.windows.net?database=app&fedauth=ActiveDirectoryDefault"`
+	AllowLost  []string   `yaml:"database_allow_lost,omitempty" doc:"What a SQL Server database may lose in a restore: things that cannot be carried, each named exactly as 'lifeboat doctor' refuses it. Every manifest lists them." example:"[assembly Geo, full-text index dbo.Document]"`
 	Primary    Region     `yaml:"primary,omitempty" doc:"The region where the application runs."`
 	Mirror     Region     `yaml:"mirror,omitempty" doc:"The other region. It holds storage only: the log and the snapshots."`
 	Log        Log        `yaml:"log,omitempty" doc:"The event log."`

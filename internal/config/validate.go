@@ -39,6 +39,9 @@ func (f *File) check() (found []problem) {
 			bad(key, "%q is not a URL of the form KIND:PLACE", u)
 		}
 	}
+	if len(f.AllowLost) > 0 && f.Database != "" && f.Database.Scheme() != "sqlserver" {
+		bad("database_allow_lost", "is for SQL Server; a %s database is carried whole or refused", f.Database.Scheme())
+	}
 	if f.Primary.Store != "" && f.Primary.Store == f.Mirror.Store {
 		bad("mirror.store", "is the primary's store; a mirror in the same place protects from nothing")
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -28,7 +29,10 @@ func (u URL) Scheme() string {
 }
 
 // secretParameters are query parameters that are, or stand for, a credential.
-var secretParameters = []string{"sig", "password", "pwd", "secret", "token", "key", "clientcertpassword"}
+var secretParameters = []string{
+	"sig", "password", "pwd", "secret", "token", "key", "clientcertpassword",
+	"changepassword", "clientsecret", "clientassertion", "userassertion", "systemtoken", "accesstoken",
+}
 
 // Redacted is the URL without its secrets. A URL that cannot be taken apart shows its
 // scheme alone, since there is no telling where in it a secret stands.
@@ -44,7 +48,7 @@ func (u URL) Redacted() string {
 		return place + "?" + redactQuery(query)
 	}
 	p, err := url.Parse(string(u))
-	if err != nil {
+	if err != nil || misread(p) {
 		return u.Scheme() + ":***"
 	}
 	if p.User != nil {
@@ -56,6 +60,16 @@ func (u URL) Redacted() string {
 		p.RawQuery = redactQuery(p.RawQuery)
 	}
 	return strings.ReplaceAll(p.String(), "%2A%2A%2A", "***")
+}
+
+// misread tells whether part of a password may stand where the URL's reader sees something
+// else: a special character in it that was not escaped ends the user's part early.
+func misread(p *url.URL) bool {
+	return p.Fragment != "" || strings.Contains(p.Path, "@") ||
+		slices.ContainsFunc(strings.Split(p.RawQuery, "&"), func(part string) bool {
+			name, _, _ := strings.Cut(part, "=")
+			return strings.Contains(name, "@")
+		})
 }
 
 func redactQuery(raw string) string {

@@ -79,6 +79,7 @@ func (w *within) Kill() error {
 // child is an agent in a process of its own.
 type child struct {
 	cmd    *exec.Cmd
+	config string // its configuration file
 	place  string // the file in which it says where it listens
 	url    string // known when that is
 	client *http.Client
@@ -129,7 +130,7 @@ func (s *scene) spawn(ctx context.Context) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: s.cfg.Agent(context.WithoutCancel(ctx), path, place), place: place, output: output, ended: make(chan struct{}), client: &http.Client{}}
+	c := &child{cmd: s.cfg.Agent(context.WithoutCancel(ctx), path, place), config: path, place: place, output: output, ended: make(chan struct{}), client: &http.Client{}}
 	c.cmd.Stdout, c.cmd.Stderr = output, output
 	if err := c.cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the agent: %w", err), output.Close())
@@ -196,6 +197,10 @@ func (c *child) Kill() error {
 	}
 	<-c.ended
 	c.client.CloseIdleConnections()
+	// It may hold the password of a database, and the drill's folder may be kept.
+	if rerr := os.Remove(c.config); !errors.Is(rerr, os.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
 	if cerr := c.output.Close(); !errors.Is(cerr, os.ErrClosed) {
 		err = errors.Join(err, cerr)
 	}

@@ -26,6 +26,7 @@ type proxy struct {
 	passed int64
 	cutAt  int64 // -1: never
 	cuts   int
+	died   func() // set: after a cut nothing gets through any more, and this is told
 }
 
 func newProxy(t testing.TB, u mssql.URL) (*proxy, mssql.URL) {
@@ -48,7 +49,7 @@ func (p *proxy) serve() {
 			return
 		}
 		server, err := net.Dial("tcp", p.server)
-		if err != nil {
+		if err != nil || p.dead() {
 			_ = client.Close()
 			continue
 		}
@@ -70,6 +71,9 @@ func (p *proxy) copy(to, from net.Conn, toward bool) {
 				// What comes before the cut arrives: done, and reported failed.
 				_, _ = to.Write(buffer[:max(keep, 0)])
 				p.breakAll()
+				if p.died != nil {
+					p.died()
+				}
 				return
 			}
 			if _, err := to.Write(buffer[:n]); err != nil {
@@ -80,6 +84,13 @@ func (p *proxy) copy(to, from net.Conn, toward bool) {
 			return
 		}
 	}
+}
+
+// dead tells whether whoever used this proxy is no more.
+func (p *proxy) dead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.died != nil && p.cuts > 0
 }
 
 // count returns how many of n bytes may still pass.

@@ -1,219 +1,201 @@
 package mssql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"lifeboat/internal/database"
 )
 
-// Report is what Doctor found. Its lists are in order of names; empty is good.
-type Report struct {
-	Product       string `json:"product"`
-	Version       string `json:"version"`
-	Edition       string `json:"edition,omitempty"`
-	Database      string `json:"database"`
-	Collation     string `json:"collation"`
-	Compatibility string `json:"compatibility_level"`
+var _ database.Doctor = (*Source)(nil)
 
-	SnapshotIsolation     bool `json:"snapshot_isolation"` // needed
-	ReadCommittedSnapshot bool `json:"read_committed_snapshot"`
-
-	Capture string `json:"capture"` // "not installed", "installed", "installed for another schema"
-	Pending int64  `json:"pending"` // captured changes not forgotten; 0 without capture
-	Fenced  string `json:"fenced,omitempty"`
-
-	Missing    []string `json:"missing_permissions,omitempty"` // "PERMISSION on WHAT (for what)"
-	Refused    []string `json:"refused,omitempty"`             // why capture cannot be installed, by name
-	NotCarried []string `json:"not_carried,omitempty"`
-	Warnings   []string `json:"warnings,omitempty"`
-	Triggers   []string `json:"triggers,omitempty"` // the application's own
-
-	Tables        int           `json:"tables"`
-	Rows          int64         `json:"rows"`
-	Bytes         int64         `json:"bytes"`          // of all rows as Lifeboat holds them, estimated from samples
-	SnapshotBytes int64         `json:"snapshot_bytes"` // the same, compressed as the samples were
-	SnapshotTime  time.Duration `json:"snapshot_time"`  // reading all rows at the samples' rate, in nanoseconds
-}
-
-// Ready tells whether capture can be installed and drained.
-func (r *Report) Ready() bool {
-	return r.SnapshotIsolation && len(r.Refused) == 0 && len(r.Missing) == 0 && r.Fenced == ""
-}
-
-// Doctor looks at the database without changing anything. It reads a sample of every
-// table, for some seconds at most.
-func (s *Source) Doctor(ctx context.Context) (*Report, error) {
-	r := &Report{Product: s.caps.Product, Version: s.caps.Version, Edition: s.caps.Edition}
-	var schema *database.Schema
+// Doctor implements database.Doctor. It reads a sample of every table, for some seconds
+// at most.
+func (s *Source) Doctor(ctx context.Context) (*database.Report, error) {
+	var x *examination
 	err := s.run(ctx, unit{what: "examine", do: func(ctx context.Context, tx session) error {
-		*r = Report{Product: s.caps.Product, Version: s.caps.Version, Edition: s.caps.Edition}
-		if err := r.settings(ctx, tx); err != nil {
-			return err
-		}
-		c, err := readCatalog(ctx, tx, s.caps, s.views)
-		if err != nil {
-			return err
-		}
-		schema, err = c.schema(s.config.Allow)
-		if errors.Is(err, database.ErrUnsupported) {
-			r.Refused = strings.Split(strings.TrimPrefix(err.Error(), database.ErrUnsupported.Error()+":\n"), "\n")
-			schema, err = nil, nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := r.permissions(ctx, tx, c); err != nil {
-			return err
-		}
-		return r.capture(ctx, tx, s.caps, schema)
+		x = &examination{Report: database.Report{Product: s.caps.Product, Version: s.caps.Version, Edition: s.caps.Edition}, q: tx}
+		return x.look(ctx, s)
 	}})
-	if err != nil || schema == nil {
-		return r, err
+	if err != nil {
+		return nil, err
 	}
-	r.Tables, r.NotCarried, r.Warnings = len(schema.Tables), schema.NotCarried, warnings(s.caps, schema)
-	for _, o := range schema.Objects {
-		if o.Kind == "trigger" {
-			r.Triggers = append(r.Triggers, o.Name+" on "+o.Table)
-		}
-	}
-	if !r.SnapshotIsolation {
+	r := &x.Report
+	if x.schema == nil || !x.snapshots {
 		return r, nil
 	}
-	return r, s.estimate(ctx, r, schema)
+	return r, s.estimate(ctx, r)
 }
 
-func (r *Report) settings(ctx context.Context, q querier) error {
-	err := q.QueryRowContext(ctx, `SELECT d.name, COALESCE(CAST(d.collation_name AS nvarchar(128)), N''), CAST(d.compatibility_level AS nvarchar(10)),
+// examination is a report on its way, in one transaction.
+type examination struct {
+	database.Report
+	q         querier
+	schema    *database.Schema // nil: it holds what cannot be captured
+	snapshots bool             // SNAPSHOT isolation is allowed
+}
+
+func (x *examination) look(ctx context.Context, s *Source) error {
+	if err := x.settings(ctx); err != nil {
+		return err
+	}
+	c, err := readCatalog(ctx, x.q, s.caps, s.views)
+	if err != nil {
+		return err
+	}
+	x.schema, err = c.schema(s.config.Allow)
+	if errors.Is(err, database.ErrUnsupported) {
+		x.Refused = strings.Split(strings.TrimPrefix(err.Error(), database.ErrUnsupported.Error()+":\n"), "\n")
+		x.schema, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if schema := x.schema; schema != nil {
+		x.Tables, x.NotCarried, x.Warnings = len(schema.Tables), schema.NotCarried, warnings(s.caps, schema)
+		for _, o := range schema.Objects {
+			if o.Kind == "trigger" {
+				x.Triggers = append(x.Triggers, o.Name+" on "+o.Table)
+			}
+		}
+	}
+	if err := x.capture(ctx, s.caps); err != nil {
+		return err
+	}
+	return x.permissions(ctx, c)
+}
+
+func (x *examination) settings(ctx context.Context) error {
+	var collation, level string
+	var committed bool
+	err := x.q.QueryRowContext(ctx, `SELECT d.name, COALESCE(CAST(d.collation_name AS nvarchar(128)), N''), CAST(d.compatibility_level AS nvarchar(10)),
 CAST(CASE WHEN d.snapshot_isolation_state IN (1, 3) THEN 1 ELSE 0 END AS bit), d.is_read_committed_snapshot_on
 FROM sys.databases AS d WHERE d.database_id = DB_ID()`).
-		Scan(&r.Database, &r.Collation, &r.Compatibility, &r.SnapshotIsolation, &r.ReadCommittedSnapshot)
+		Scan(&x.Database, &collation, &level, &x.snapshots, &committed)
 	if err != nil {
 		return fmt.Errorf("read the database's settings: %w", err)
 	}
+	x.Settings = map[string]string{
+		"collation": collation, "compatibility_level": level,
+		"snapshot_isolation": strings.ToLower(onOff(x.snapshots)), "read_committed_snapshot": strings.ToLower(onOff(committed)),
+	}
+	if !x.snapshots {
+		x.Blocked = append(x.Blocked, errSnapshotOff.Error())
+	}
 	return nil
 }
 
-// permissions asks for what draining and installing need. An engine that does not know
-// the answer counts as granting.
-func (r *Report) permissions(ctx context.Context, q querier, c *catalog) error {
-	need := []struct{ securable, class, permission, use string }{
-		{"", "DATABASE", "SELECT", "snapshots read every table"},
-		{"", "DATABASE", "VIEW DEFINITION", "the schema is part of every snapshot"},
-		{"", "DATABASE", "CREATE TABLE", "install"},
-		{"", "DATABASE", "CREATE SCHEMA", "install"},
+// permission is one that a part of the work needs.
+type permission struct {
+	class, name string
+	on          string // quoted; "": the database
+	use         string
+	installing  bool // only Install needs it
+}
+
+// String is what an operator reads.
+func (p permission) String() string {
+	return p.name + " on " + cmp.Or(p.on, "the database") + " (" + p.use + ")"
+}
+
+// needed are the permissions that snapshots, draining and installing need.
+func (x *examination) needed(c *catalog, installed bool) []permission {
+	need := []permission{
+		{"DATABASE", "SELECT", "", "snapshots read every table", false},
+		{"DATABASE", "VIEW DEFINITION", "", "the schema is part of every snapshot", false},
+		{"DATABASE", "CREATE TABLE", "", "install", true},
+		{"DATABASE", "CREATE SCHEMA", "", "install", true},
+	}
+	schemas := map[int]string{}
+	for _, s := range c.Schemas {
+		schemas[s.ID] = s.Name
 	}
 	for _, t := range c.Tables {
-		for _, s := range c.Schemas {
-			if s.ID == t.SchemaID {
-				need = append(need, struct{ securable, class, permission, use string }{object{s.Name, t.Name}.SQL(), "OBJECT", "ALTER", "install creates its trigger"})
-			}
+		if schema, ok := schemas[t.SchemaID]; ok && !strings.EqualFold(schema, schemaName) {
+			need = append(need, permission{"OBJECT", "ALTER", object{schema, t.Name}.SQL(), "install makes its trigger", true})
 		}
 	}
-	if slices.ContainsFunc(c.Columns, func(x columnRow) bool { return x.Mask != "" }) {
-		need = append(need, struct{ securable, class, permission, use string }{"", "DATABASE", "UNMASK", "masked columns would be captured as their masks"})
+	if slices.ContainsFunc(c.Columns, func(k columnRow) bool { return k.Mask != "" }) {
+		need = append(need, permission{"DATABASE", "UNMASK", "", "masked columns would be captured as their masks", false})
 	}
-	for _, n := range need {
-		var securable any = n.securable
-		query := "SELECT HAS_PERMS_BY_NAME(@p1, '" + n.class + "', '" + n.permission + "')"
-		if n.class == "DATABASE" {
-			securable, query = "", "SELECT HAS_PERMS_BY_NAME(NULLIF(@p1, N''), 'DATABASE', '"+n.permission+"')"
+	if installed {
+		need = append(need, permission{"SCHEMA", "DELETE", schemaName, "what is in the log is deleted from the change tables", false},
+			permission{"OBJECT", "UPDATE", schemaName + ".state", "a takeover fences the database", false})
+	}
+	return need
+}
+
+// permissions asks for what is needed. An engine that does not know the answer counts as
+// granting. Where capture is in place, installing can wait: that is a warning.
+func (x *examination) permissions(ctx context.Context, c *catalog) error {
+	for _, p := range x.needed(c, x.Capture != notInstalled) {
+		query, args := "SELECT HAS_PERMS_BY_NAME(NULL, 'DATABASE', @p1)", []any{p.name}
+		if p.class != "DATABASE" {
+			query, args = "SELECT HAS_PERMS_BY_NAME(@p1, '"+p.class+"', @p2)", []any{p.on, p.name}
 		}
-		has, err := one[sql.NullInt64](ctx, q, query, securable)
-		if err != nil {
+		has, err := one[sql.NullInt64](ctx, x.q, query, args...)
+		switch {
+		case err != nil:
 			return err
-		}
-		if has.Valid && has.Int64 == 0 {
-			on := n.securable
-			if on == "" {
-				on = "the database"
-			}
-			r.Missing = append(r.Missing, n.permission+" on "+on+" ("+n.use+")")
+		case !has.Valid || has.Int64 != 0:
+		case p.installing && x.Capture == installedAndFits:
+			x.Warnings = append(x.Warnings, "after the next change of schema capture must be installed by someone else: missing "+p.String())
+		default:
+			x.Missing = append(x.Missing, p.String())
 		}
 	}
 	return nil
 }
 
-func (r *Report) capture(ctx context.Context, q querier, caps capabilities, schema *database.Schema) error {
-	state, err := readState(ctx, q)
+// What a report says of capture.
+const (
+	notInstalled     = "not installed"
+	installedAndFits = "installed"
+	installedOther   = "installed for another schema"
+)
+
+func (x *examination) capture(ctx context.Context, caps capabilities) error {
+	state, err := readState(ctx, x.q)
 	if err != nil {
 		return err
 	}
-	r.Capture = "not installed"
+	x.Capture = notInstalled
 	if !state.installed {
 		return nil
 	}
-	r.Capture = "installed for another schema"
-	if schema != nil {
-		if ok, err := state.fits(caps, schema); err != nil {
+	x.Capture = installedOther
+	if x.schema != nil {
+		if ok, err := state.fits(caps, x.schema); err != nil {
 			return err
 		} else if ok {
-			r.Capture = "installed"
+			x.Capture = installedAndFits
 		}
 	}
-	if r.Fenced, err = one[string](ctx, q, "SELECT MAX(fenced) FROM "+schemaName+".state"); err != nil {
+	if x.Fenced, err = one[string](ctx, x.q, "SELECT MAX(fenced) FROM "+schemaName+".state"); err != nil {
 		return err
 	}
-	r.Pending, err = countPending(ctx, q, state)
+	x.Pending, err = countPending(ctx, x.q, state)
 	return err
 }
 
-// Samples are the first rows of each table, until both limits are met.
-const (
-	sampleRows = 2000
-	sampleTime = 10 * time.Second
-)
-
-// estimate reads samples of every table and scales them up.
-func (s *Source) estimate(ctx context.Context, r *Report, schema *database.Schema) (err error) {
+// estimate reads samples of every table.
+func (s *Source) estimate(ctx context.Context, r *database.Report) (err error) {
 	v, err := s.View(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
-	var sample []byte
-	begun := s.config.Clock()
-	var read time.Duration
-	for i := range schema.Tables {
-		t := &schema.Tables[i]
-		rows := v.RowCount(ctx, t)
-		if rows < 0 {
-			if rows, err = s.countRows(ctx, t); err != nil {
-				return err
-			}
+	return r.Estimate(ctx, v, func(t *database.Table) (int64, error) {
+		if n := v.RowCount(ctx, t); n >= 0 {
+			return n, nil
 		}
-		r.Rows += rows
-		if rows == 0 || s.config.Clock().Sub(begun) > sampleTime {
-			continue
-		}
-		n, size, from := int64(0), int64(0), s.config.Clock()
-		for row, err := range v.Rows(ctx, t) {
-			if err != nil {
-				return err
-			}
-			size += int64(len(row))
-			if sample = append(sample, row...); n+1 >= sampleRows {
-				n++
-				break
-			}
-			n++
-		}
-		took := s.config.Clock().Sub(from)
-		r.Bytes += size * max(rows, n) / max(n, 1)
-		read += took * time.Duration(max(rows, n)) / time.Duration(max(n, 1))
-	}
-	r.SnapshotTime, r.SnapshotBytes = read, r.Bytes
-	if encoder, err := zstd.NewWriter(nil); err == nil && len(sample) > 0 {
-		r.SnapshotBytes = int64(float64(r.Bytes) * float64(len(encoder.EncodeAll(sample, nil))) / float64(len(sample)))
-	}
-	return nil
+		return s.countRows(ctx, t)
+	}, s.config.Clock)
 }
 
 func (s *Source) countRows(ctx context.Context, t *database.Table) (int64, error) {

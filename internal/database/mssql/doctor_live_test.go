@@ -25,6 +25,8 @@ func TestLiveDoctor(t *testing.T) {
 	assert.Len(t, r.Triggers, 1)
 	assert.Contains(t, r.NotCarried, "column dbo.extreme.stamped (rowversion)")
 	assert.NotEmpty(t, r.Warnings)
+	assert.Equal(t, "on", r.Settings["snapshot_isolation"])
+	assert.NotEmpty(t, r.Settings["collation"])
 
 	_, err = db.source.Install(t.Context())
 	require.NoError(t, err)

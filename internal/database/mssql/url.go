@@ -27,7 +27,7 @@ func secretParameters() []string {
 // String leaves out the password and every other secret.
 func (u URL) String() string {
 	parsed, err := url.Parse(string(u))
-	if err != nil || parsed.Host == "" {
+	if err != nil || parsed.Host == "" || misread(parsed) {
 		return "sqlserver://(hidden)"
 	}
 	shown := url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}
@@ -42,6 +42,21 @@ func (u URL) String() string {
 	}
 	shown.RawQuery = kept.Encode()
 	return shown.String()
+}
+
+// misread tells whether a special character of a password, not escaped, has put part of it
+// where a path, a parameter's name or a fragment stands. The driver would connect to
+// another host then, and messages would show that part.
+func misread(u *url.URL) bool {
+	if u.Fragment != "" || strings.Contains(u.Path, "@") {
+		return true
+	}
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		if name, _, _ := strings.Cut(part, "="); strings.Contains(name, "@") {
+			return true
+		}
+	}
+	return false
 }
 
 // GoString is String, so that %#v is safe too.
@@ -80,7 +95,7 @@ var errURL = errors.New("database URL is not sqlserver://USER:PASSWORD@HOST?data
 
 func (u URL) parse() (*url.URL, error) {
 	parsed, err := url.Parse(string(u))
-	if err != nil || parsed.Host == "" || parsed.Scheme != "sqlserver" && parsed.Scheme != "azuresql" {
+	if err != nil || parsed.Host == "" || parsed.Scheme != "sqlserver" && parsed.Scheme != "azuresql" || misread(parsed) {
 		return nil, errURL
 	}
 	if _, err := url.ParseQuery(parsed.RawQuery); err != nil {

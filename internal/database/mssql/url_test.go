@@ -57,6 +57,17 @@ func TestURLIsEncryptedAndVerifiedUnlessItSaysOtherwise(t *testing.T) {
 	}
 }
 
+// TestURLThatIsMisread: half a password must not become the host that is asked for.
+func TestURLThatIsMisread(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{"p@S3cr#x", "p@S3cr/x", "p@S3cr?x", "p#S3cr", "p?S3cr", "1/S3cr", "1?S3cr", "1#S3cr"} {
+		u := URL("sqlserver://sa:" + password + "@db.example?database=Shop")
+		_, err := u.connector("test")
+		require.ErrorIs(t, err, errURL, password)
+		assert.NotContains(t, u.String()+err.Error(), "S3cr", password)
+	}
+}
+
 func TestURLDatabase(t *testing.T) {
 	t.Parallel()
 	u := URL("sqlserver://sa:x@db.example?Database=Shop&encrypt=strict")

@@ -1,6 +1,9 @@
 package sqlite
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // warnAboutTrigger warns of a BEFORE trigger that changes the table it is on: SQLite
 // calls what its statement then does undefined, and captured images may not match rows.
@@ -49,12 +52,18 @@ func sameName(tok, name string) bool {
 }
 
 func (cat *catalog) advice() []string {
-	out := cat.warnings
-	if cat.schema.Settings["journal_mode"] != "wal" {
-		out = append(out, "journal mode is not WAL: while a snapshot reads, the application cannot commit; run PRAGMA journal_mode=WAL once")
-	}
+	out := cat.concerns()
 	for _, left := range cat.schema.NotCarried {
 		out = append(out, "not carried in rows: "+left)
+	}
+	return out
+}
+
+// concerns are the warnings that are not about what is left out.
+func (cat *catalog) concerns() []string {
+	out := slices.Clone(cat.warnings)
+	if cat.schema.Settings["journal_mode"] != "wal" {
+		out = append(out, "journal mode is not WAL: while a snapshot reads, the application cannot commit; run PRAGMA journal_mode=WAL once")
 	}
 	return out
 }

@@ -20,30 +20,40 @@ import (
 type Config struct {
 	// URL names a server on which databases may be created, and a database there. If that
 	// has tables, a copy of it is played with; else the hospital's, with about Rows rows.
-	URL  mssql.URL
-	Rows int
-	Seed uint64
-	Log  *slog.Logger
+	URL mssql.URL
+	// Script is T-SQL that makes the database to play with instead; see Batches.
+	Script string
+	// Allow names what the copy may lose; see mssql.Config.
+	Allow []string
+	Rows  int
+	Seed  uint64
+	Log   *slog.Logger // nil: discard
 }
 
 // Engine implements drill.Engine on SQL Server.
 type Engine struct {
 	cfg     Config
 	scratch *mssql.Scratch
-	source  *mssql.Source
-	copied  bool // the source has tables
+	source  *mssql.Source // nil with a script
+	copied  bool          // the source has tables
 }
 
 var _ drill.Engine = (*Engine)(nil)
 
 // New connects to the server and looks at the source. It changes nothing yet.
 func New(ctx context.Context, cfg Config) (*Engine, error) {
-	config := mssql.Config{URL: cfg.URL, Log: cfg.Log}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	config := mssql.Config{URL: cfg.URL, Allow: cfg.Allow, Log: cfg.Log}
 	scratch, err := mssql.OpenScratch(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, scratch: scratch}
+	if cfg.Script != "" {
+		return e, nil
+	}
 	if e.source, err = mssql.Open(ctx, config); err != nil {
 		return nil, errors.Join(err, scratch.Close())
 	}
@@ -64,12 +74,19 @@ func hasTables(ctx context.Context, s *mssql.Source) (has bool, err error) {
 
 // Close drops every database that the drill made and ends the connections.
 func (e *Engine) Close(ctx context.Context) error {
-	return errors.Join(e.source.Close(), e.scratch.DropAll(ctx), e.scratch.Close())
+	var err error
+	if e.source != nil {
+		err = e.source.Close()
+	}
+	return errors.Join(err, e.scratch.DropAll(ctx), e.scratch.Close())
 }
 
 // Title says what the database is.
 func (e *Engine) Title() string {
-	if e.copied {
+	switch {
+	case e.cfg.Script != "":
+		return "a database made by a script"
+	case e.copied:
 		return "a copy of " + e.cfg.URL.Database()
 	}
 	return fmt.Sprintf("a hospital's hand-over database of %d rows", e.cfg.Rows)
@@ -82,7 +99,10 @@ func (e *Engine) Prepare(ctx context.Context) (drill.Database, error) {
 		return nil, err
 	}
 	d := &app{e: e, url: u}
-	if e.copied {
+	switch {
+	case e.cfg.Script != "":
+		return d, e.runScript(ctx, u)
+	case e.copied:
 		return d, e.copy(ctx, u)
 	}
 	return d, Hospital(ctx, u, e.cfg.Rows, e.cfg.Seed)
