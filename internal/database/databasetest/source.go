@@ -203,6 +203,16 @@ func idsNeverAgain(t *testing.T, e Engine) {
 		last = changes[0].ID
 		require.NoError(t, db.Source().Forget(t.Context(), ids(changes)))
 	}
+	// The log still knows the ids of an installation that was removed.
+	require.NoError(t, db.Source().Remove(t.Context(), false))
+	_, err := db.Source().Install(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, db.Exec("INSERT INTO people (id, name) VALUES (9, 'n9')"))
+	v := openView(t, db.Source())
+	changes := drained(t, v)
+	require.NoError(t, v.Close())
+	require.Len(t, changes, 1)
+	require.Greater(t, changes[0].ID, last, "another installation gives other ids")
 }
 
 func schemaChange(t *testing.T, e Engine) {

@@ -23,11 +23,20 @@ const ownPrefix = "lifeboat_"
 func captureObjects(caps capabilities) []string {
 	return []string{
 		createOwnSchema,
-		"CREATE SEQUENCE " + schemaName + ".change_id AS bigint START WITH 1 INCREMENT BY 1" + caps.sequenceCache,
+		createSequence(caps),
 		"CREATE TABLE " + schemaName + ".state (id int NOT NULL CONSTRAINT lifeboat_state PRIMARY KEY, format int NOT NULL, fenced nvarchar(1000) NULL)",
 		"CREATE TABLE " + schemaName + ".installed (generation int NOT NULL CONSTRAINT lifeboat_installed PRIMARY KEY, last_id bigint NULL, capture_schema nvarchar(max) NOT NULL)",
 		fmt.Sprintf("INSERT INTO %s.state (id, format, fenced) VALUES (1, %d, NULL)", schemaName, captureFormat),
 	}
+}
+
+// createSequence makes the source of change ids. They begin at the microseconds since 1970,
+// not at 1: the log remembers ids that it has taken, and must not take those of another
+// installation (before a Remove, or in the database that this one was restored from) for
+// changes it has already.
+func createSequence(caps capabilities) string {
+	return "DECLARE @create nvarchar(400) = CONCAT(N'CREATE SEQUENCE " + schemaName + ".change_id AS bigint START WITH ', " +
+		"DATEDIFF_BIG(MICROSECOND, '19700101', SYSUTCDATETIME()), N' INCREMENT BY 1" + caps.sequenceCache + "'); EXEC(@create)"
 }
 
 // createOwnSchema makes the schema unless a restore's records have made it already.

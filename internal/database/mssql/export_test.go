@@ -114,3 +114,11 @@ func wireVariant(k *codec, s staging, v database.Value) ([]byte, error) {
 	}
 	return k.decode(nil, []driver.Value{value, t.Name, int64(t.Precision), int64(t.Scale), bytes, t.Collation})
 }
+
+func driverValues(values ...any) []driver.Value {
+	list := make([]driver.Value, len(values))
+	for i, v := range values {
+		list[i] = v
+	}
+	return list
+}

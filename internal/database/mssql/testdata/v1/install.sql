@@ -1,6 +1,6 @@
 IF SCHEMA_ID(N'lifeboat') IS NULL EXEC(N'CREATE SCHEMA lifeboat')
 GO
-CREATE SEQUENCE lifeboat.change_id AS bigint START WITH 1 INCREMENT BY 1 CACHE 1000
+DECLARE @create nvarchar(400) = CONCAT(N'CREATE SEQUENCE lifeboat.change_id AS bigint START WITH ', DATEDIFF_BIG(MICROSECOND, '19700101', SYSUTCDATETIME()), N' INCREMENT BY 1 CACHE 1000'); EXEC(@create)
 GO
 CREATE TABLE lifeboat.state (id int NOT NULL CONSTRAINT lifeboat_state PRIMARY KEY, format int NOT NULL, fenced nvarchar(1000) NULL)
 GO
