@@ -150,6 +150,7 @@ func bareCopy(b *testing.B, db *sql.DB, from, n int) {
 	require.NoError(b, err)
 	stmt, err := tx.Prepare(driver.CopyIn("dbo.wide", driver.BulkOptions{}, "id", "customer", "title", "amount", "ordered", "note"))
 	require.NoError(b, err)
+	defer func() { require.NoError(b, stmt.Close()) }()
 	start := time.Date(2022, 9, 30, 0, 0, 0, 0, time.UTC)
 	for k := from; k < from+n; k++ {
 		_, err := stmt.Exec(int64(k), int64(k%5000), fmt.Sprintf("Order %d of somebody", k), fmt.Sprintf("%d.%04d", k/10000, k%10000),
@@ -158,7 +159,6 @@ func bareCopy(b *testing.B, db *sql.DB, from, n int) {
 	}
 	_, err = stmt.Exec()
 	require.NoError(b, err)
-	require.NoError(b, stmt.Close())
 	require.NoError(b, tx.Commit())
 }
 

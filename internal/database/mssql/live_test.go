@@ -24,7 +24,7 @@ const liveServer = "LIFEBOAT_TEST_SQLSERVER"
 // server is the live server's URL; without one the test is skipped, and says so.
 func server(t testing.TB) mssql.URL {
 	t.Helper()
-	u := os.Getenv(liveServer) //nolint:forbidigo // a test is asked by the environment which server it may use
+	u := os.Getenv(liveServer)
 	if u == "" {
 		t.Skipf("NOT RUN: needs a SQL Server; set %s to a sqlserver:// URL", liveServer)
 	}
@@ -70,7 +70,7 @@ func TestMain(m *testing.M) {
 		}
 		cancel()
 	}
-	os.Exit(code) //nolint:forbidigo // this is how a TestMain ends
+	os.Exit(code)
 }
 
 // application is a connection as an application has it: the driver's defaults, no
