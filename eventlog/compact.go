@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,14 +21,18 @@ type CompactConfig struct {
 	// whole and the object is at least KeepSmall old by the store's clock.
 	Delete    bool
 	KeepSmall time.Duration
-	Clock     func() time.Time // nil: time.Now
-	Log       *slog.Logger     // nil: discard
+	// DryRun changes nothing and reports the same, taking for granted that packs yet to be
+	// made would read back whole.
+	DryRun bool
+	Clock  func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: discard
 
 	limits packLimits // zero: the usual ones
 }
 
 // CompactReport tells what Compact did.
 type CompactReport struct {
+	DryRun   bool     `json:"dry_run"`
 	Packs    []string `json:"packs"`    // created
 	Segments int      `json:"segments"` // in them, counted once for each pack
 	Deleted  int      `json:"deleted"`  // objects
@@ -66,7 +71,7 @@ func Compact(ctx context.Context, cfg CompactConfig) (*CompactReport, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &compactor{objects: newObjects(cfg.Store, nil), cfg: cfg, limits: cfg.limits.orUsual(), report: &CompactReport{}}
+	c := &compactor{objects: newObjects(cfg.Store, nil), cfg: cfg, limits: cfg.limits.orUsual(), report: &CompactReport{DryRun: cfg.DryRun, Packs: []string{}}}
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("compact the log: %w", err)
 	}
@@ -173,6 +178,10 @@ func (c *compactor) singles(ctx context.Context, e Epoch, end Slot) ([]single, e
 
 // make builds a pack and stores it.
 func (c *compactor) make(ctx context.Context, r *epochRecord, p pack) error {
+	if c.cfg.DryRun {
+		c.made(p)
+		return nil
+	}
 	g := region{objects: c.objects}
 	_, before, err := g.position(ctx, r, p.first)
 	if err != nil {
@@ -199,10 +208,14 @@ func (c *compactor) make(ctx context.Context, r *epochRecord, p pack) error {
 	if err := c.objects.store.Create(ctx, p.name(), buildPack(segments)); err != nil {
 		return fmt.Errorf("create %s: %w", p.name(), err)
 	}
-	c.report.Packs = append(c.report.Packs, p.name())
-	c.report.Segments += p.count()
+	c.made(p)
 	c.cfg.Log.Info("packed segments of the log", "object", p.name(), "segments", p.count())
 	return nil
+}
+
+func (c *compactor) made(p pack) {
+	c.report.Packs = append(c.report.Packs, p.name())
+	c.report.Segments += p.count()
 }
 
 // clear deletes what larger packs hold, after reading those back whole.
@@ -219,6 +232,9 @@ func (c *compactor) clear(ctx context.Context, r *epochRecord, packs []pack, sin
 		for _, q := range inner {
 			if q.first >= p.first && q.last <= p.last {
 				info, err := c.objects.store.Stat(ctx, q.name())
+				if c.cfg.DryRun && errors.Is(err, blob.ErrNotExist) {
+					continue // would have been made in this run, so it would be too young
+				}
 				if err != nil {
 					return fmt.Errorf("look at %s: %w", q.name(), err)
 				}
@@ -255,6 +271,9 @@ func (c *compactor) ripe(names []blob.Info) (out []blob.Info) {
 // verify reads a pack back: every byte, and that it follows the log before it. Then it
 // holds what the log has at these slots, since digests chain.
 func (c *compactor) verify(ctx context.Context, r *epochRecord, p pack) error {
+	if c.cfg.DryRun && slices.Contains(c.report.Packs, p.name()) {
+		return nil
+	}
 	_, x, err := c.objects.wholePack(ctx, p)
 	if err != nil {
 		return err
@@ -278,12 +297,18 @@ func (c *compactor) delete(ctx context.Context, names []blob.Info) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(copyWidth)
 	for _, n := range names {
+		if c.cfg.DryRun {
+			break
+		}
 		if gctx.Err() != nil {
 			break
 		}
 		group.Go(func() error { return c.objects.store.Delete(gctx, n.Name) })
 	}
 	err := group.Wait()
+	if err == nil {
+		err = ctx.Err()
+	}
 	if errors.Is(err, blob.ErrPermanent) { // immutable: the store's own retention decides
 		c.report.KeptWhy = err.Error()
 		return nil

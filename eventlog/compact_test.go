@@ -110,6 +110,23 @@ func TestCompact(t *testing.T) {
 	crash(w)
 }
 
+func TestCompactDryRun(t *testing.T) {
+	t.Parallel()
+	_, mirror := compactable(t)
+	names := mirror.Names()
+	cfg := eventlog.SmallPacks(eventlog.CompactConfig{Store: mirror, Delete: true, KeepSmall: 0, DryRun: true}, 3, 6, 2)
+	would, err := eventlog.Compact(background, cfg)
+	require.NoError(t, err)
+	require.True(t, would.DryRun)
+	require.Equal(t, names, mirror.Names(), "a dry run changes nothing")
+	cfg.DryRun = false
+	did, err := eventlog.Compact(background, cfg)
+	require.NoError(t, err)
+	require.Equal(t, did.Packs, would.Packs)
+	require.Equal(t, did.Segments, would.Segments)
+	require.Positive(t, would.Deleted)
+}
+
 // Nothing that is not in both stores is ever packed.
 func TestCompactLeavesTheUnsettledAlone(t *testing.T) {
 	t.Parallel()

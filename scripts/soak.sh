@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The long tests: soak.sh SEEDS. First 10,000 seeded runs of the log under crashes, lost
 # answers, duplicates, delays, partitions and region loss; then drills: SEEDS of each kind
-# of loss, on the hospital's database and on a real one. Takes hours; seeds are printed.
+# of loss, on the hospital's database, on a real one, and with both stores on Azurite and
+# encrypted. Takes hours; seeds are printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seeds=${1:-20}
@@ -24,4 +25,5 @@ for ((seed = 1; seed <= seeds; seed++)); do
 		done
 	done
 done
+go test ./cmd/lifeboat -run '^TestDrillOnAzure$' -azure-seeds "$seeds" -timeout 6h -count=1 -v
 echo "soak: all passed"

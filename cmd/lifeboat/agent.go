@@ -95,6 +95,7 @@ func agentConfig(file *config.File) agent.Config {
 		DrainInterval: file.Log.DrainInterval, BarrierTimeout: file.Agent.BarrierTimeout,
 		Memory: int64(file.Restore.Memory), TempDir: file.Restore.Scratch,
 		ShutdownTimeout: file.Agent.ShutdownTimeout, AuditInterval: file.Audit.Interval, Listen: file.Agent.Listen,
+		CompactInterval: file.Log.CompactInterval, KeepSegments: file.Log.KeepSegments, Retention: retentionPolicy(file),
 		Snapshots: agent.Schedule{
 			MaxInterval: file.Snapshot.MaxInterval, MinInterval: file.Snapshot.MinInterval,
 			ReplayBudget: int64(file.Snapshot.ReplayBudget), MaxDeltas: file.Snapshot.MaxDeltas,

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,8 @@ import (
 	"lifeboat/internal/blob/azure/azuritetest"
 	"lifeboat/internal/drill/embedded"
 )
+
+var azureSeeds = flag.Int("azure-seeds", 1, "play so many drills of each loss in TestDrillOnAzure")
 
 // TestDrillOnAzure plays each loss with both stores on Azurite and encrypted, and then
 // looks for the database's values in the stores' raw bytes. It sets variables, as people
@@ -32,24 +36,28 @@ func TestDrillOnAzure(t *testing.T) {
 	identity, conf := filepath.Join(home, "identity"), filepath.Join(home, "lifeboat.yaml")
 	require.NoError(t, os.WriteFile(identity, []byte(id.String()+"\n"), 0o600))
 	require.NoError(t, os.WriteFile(conf, []byte("version: 1\nencryption:\n  age_recipients: ["+id.Recipient().String()+"]\n  identity_file: "+identity+"\n"), 0o600))
-	for _, lose := range []string{"primary", "agent", "mirror-link"} {
-		t.Run(lose, func(t *testing.T) {
-			primary, mirror := regions[0].Config(t), regions[1].Config(t)
-			dir := filepath.Join(home, lose)
-			got := lifeboat(t, "drill", "--config", conf, "--quiet", "--dir", dir, "--lose", lose, "--seed", "1",
-				"--rows", "1500", "--duration", "1s", "--writers", "4", "--memory", "64MiB",
-				"--primary", primary.String(), "--mirror", mirror.String())
-			require.Equal(t, 0, got.code, "%s%s", got.out, got.errout)
-			require.Contains(t, got.out, "PROVEN")
-			values := textValues(t, dir)
-			require.Greater(t, len(values), 100)
-			for _, c := range []azure.Config{primary, mirror} {
-				searchStore(t, c, values)
-			}
-			again := lifeboat(t, "drill", "--config", conf, "--quiet", "--primary", primary.String(), "--mirror", mirror.String())
-			require.Equal(t, 3, again.code, "a store that is not empty: %s", again.errout)
-		})
+	for seed := range *azureSeeds {
+		for _, lose := range []string{"primary", "agent", "mirror-link"} {
+			t.Run(fmt.Sprintf("%s, seed %d", lose, seed+1), func(t *testing.T) {
+				drillOnAzure(t, conf, regions, "--lose", lose, "--seed", fmt.Sprint(seed+1))
+			})
+		}
 	}
+}
+
+func drillOnAzure(t *testing.T, conf string, regions []*azuritetest.Server, flags ...string) {
+	primary, mirror, dir := regions[0].Config(t), regions[1].Config(t), filepath.Join(t.TempDir(), "drill")
+	args := append([]string{"drill", "--config", conf, "--quiet", "--primary", primary.String(), "--mirror", mirror.String()}, flags...)
+	got := lifeboat(t, append(args, "--dir", dir, "--rows", "1500", "--duration", "1s", "--writers", "4", "--memory", "64MiB")...)
+	require.Equal(t, 0, got.code, "%s%s", got.out, got.errout)
+	require.Contains(t, got.out, "PROVEN")
+	values := textValues(t, dir)
+	require.Greater(t, len(values), 100)
+	for _, c := range []azure.Config{primary, mirror} {
+		searchStore(t, c, values)
+	}
+	again := lifeboat(t, args...)
+	require.Equal(t, 3, again.code, "a store that is not empty: %s", again.errout)
 }
 
 // textValues are the longer texts of the restored database: long enough not to stand in

@@ -19,8 +19,8 @@ import (
 )
 
 func (a *app) logCommand() *cobra.Command {
-	return group("log", "Verify, watch, print and search the event log",
-		a.logVerifyCommand(), a.logTailCommand(), a.logDumpCommand(), a.logFindCommand())
+	return group("log", "Verify, watch, print, search and compact the event log",
+		a.logVerifyCommand(), a.logTailCommand(), a.logDumpCommand(), a.logFindCommand(), a.logCompactCommand())
 }
 
 // storeFlag lets a verb read either region's store; the mirror's unless told.

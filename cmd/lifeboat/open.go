@@ -101,6 +101,20 @@ func (s stores) bare(ctx context.Context, r config.Region) (blob.Store, error) {
 	return inner, nil
 }
 
+// hazards are signs that something besides lifeboat changes what a region's store holds.
+func (s stores) hazards(ctx context.Context, r config.Region) ([]string, error) {
+	inner, err := s.bare(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if h, ok := inner.(interface {
+		Hazards(ctx context.Context) ([]string, error)
+	}); ok {
+		return h.Hazards(ctx)
+	}
+	return nil, nil
+}
+
 // seal puts the encryption around a store, or what refuses a store that needs it.
 func (s stores) seal(inner blob.Store, r config.Region) (blob.Store, error) {
 	if !s.encryption.Configured() {

@@ -16,6 +16,7 @@ import (
 	"lifeboat/eventlog/capture"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/database"
+	"lifeboat/restore/snapshot"
 )
 
 // Config is what Start needs. Zero durations take the defaults below.
@@ -29,6 +30,9 @@ type Config struct {
 	ShutdownTimeout time.Duration
 	Snapshots       Schedule
 	AuditInterval   time.Duration
+	CompactInterval time.Duration    // between two compactions of the log: 1 h if 0
+	KeepSegments    time.Duration    // that a pack holds, as objects of their own too
+	Retention       *snapshot.Policy // applied once a day; nil: everything is kept
 	Memory          int64            // bytes that making a snapshot may use; 0: its default
 	TempDir         string           // for what does not fit; "": the system's
 	Listen          string           // address of the HTTP interface; "": none
@@ -57,6 +61,7 @@ func (c *Config) setDefaults() error {
 	set(&c.BarrierTimeout, 2*time.Second)
 	set(&c.ShutdownTimeout, 15*time.Second)
 	set(&c.AuditInterval, 24*time.Hour)
+	set(&c.CompactInterval, time.Hour)
 	set(&c.Snapshots.MaxInterval, 24*time.Hour)
 	set(&c.Snapshots.MinInterval, time.Minute)
 	if c.Snapshots.ReplayBudget == 0 {
@@ -176,6 +181,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.drainer.Run(gctx, a.cfg.DrainInterval) })
 	g.Go(func() error { return a.keeper.run(gctx) })
 	g.Go(func() error { a.watch(gctx); return nil })
+	g.Go(func() error { a.keepHouse(gctx); return nil })
 	if a.server != nil {
 		g.Go(func() error {
 			if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -26,6 +26,7 @@ import (
 	"lifeboat/internal/database/sqlite/capi"
 	"lifeboat/internal/drill/embedded"
 	"lifeboat/restore"
+	"lifeboat/restore/snapshot"
 )
 
 // rig is an agent with its database and stores.
@@ -362,4 +363,18 @@ func TestAuditFindsWhatCaptureDidNotSee(t *testing.T) {
 	require.Equal(t, rows, plan.Base().Table("shift").State.Count)
 	audit()
 	require.Empty(t, r.Problems())
+}
+
+// The agent compacts both stores and applies retention; what fails is said and counted.
+func TestKeepsHouse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *agent.Config) { c.Retention, c.KeepSegments = &snapshot.Policy{KeepDays: 1}, time.Nanosecond })
+	require.NoError(t, r.Agent.KeepHouse(t.Context()))
+	r.there.shut.Store(true)
+	require.ErrorIs(t, r.Agent.KeepHouse(t.Context()), errShut)
+	r.there.shut.Store(false)
+	require.NoError(t, r.Agent.KeepHouse(t.Context()))
+	inv, err := restore.SurveyAll(t.Context(), r.there)
+	require.NoError(t, err)
+	require.NotEmpty(t, inv.Window())
 }

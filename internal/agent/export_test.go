@@ -34,3 +34,6 @@ func (a *Agent) SetReplayBudget(bytes int64) {
 	defer a.keeper.turn.Unlock()
 	a.cfg.Snapshots.ReplayBudget = bytes
 }
+
+// KeepHouse tidies both stores now.
+func (a *Agent) KeepHouse(ctx context.Context) error { return a.tidy(ctx, true) }

@@ -19,6 +19,7 @@ type metrics struct {
 	snapshotFailed prometheus.Counter
 	snapshotSecs   *prometheus.HistogramVec
 	audits         *prometheus.CounterVec
+	housekeeping   *prometheus.CounterVec
 }
 
 // gauges are read when they are asked for.
@@ -59,10 +60,14 @@ func newMetrics(g gauges) *metrics {
 			Name: "lifeboat_audits_total",
 			Help: "Full comparisons of the database with its log, by result: equal, different, error.",
 		}, []string{"result"}),
+		housekeeping: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lifeboat_housekeeping_total",
+			Help: "Tidying of one store, by task: compact, retain, and by result: done, error.",
+		}, []string{"task", "result"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.barriers, m.barrierSeconds, m.snapshots, m.snapshotFailed, m.snapshotSecs, m.audits,
+		m.barriers, m.barrierSeconds, m.snapshots, m.snapshotFailed, m.snapshotSecs, m.audits, m.housekeeping,
 	)
 	m.registerGauges(g)
 	return m

@@ -14,6 +14,7 @@ type File struct {
 	Mirror     Region     `yaml:"mirror,omitempty" doc:"The other region. It holds storage only: the log and the snapshots."`
 	Log        Log        `yaml:"log,omitempty" doc:"The event log."`
 	Snapshot   Snapshot   `yaml:"snapshot,omitempty" doc:"Snapshots and how often they are taken."`
+	Retention  Retention  `yaml:"retention,omitempty" doc:"How long restore points are kept. Without keep_days nothing is ever removed. The log itself is always kept whole."`
 	Encryption Encryption `yaml:"encryption,omitempty" doc:"Encryption on this machine, before anything is stored. Without recipients nothing is encrypted, and a store that holds encrypted objects is refused."`
 	Audit      Audit      `yaml:"audit,omitempty" doc:"The comparison of the database with its log."`
 	Agent      Agent      `yaml:"agent,omitempty" doc:"The process that drains the database into the log."`
@@ -54,8 +55,17 @@ const (
 
 // Log configures the event log's writer.
 type Log struct {
-	OnMirrorLoss  OnMirrorLoss  `yaml:"on_mirror_loss,omitempty" doc:"While the mirror cannot be reached: 'block' acknowledges nothing; 'degrade' goes on with the primary's store alone, writes that into the log and raises an alert."`
-	DrainInterval time.Duration `yaml:"drain_interval,omitempty" doc:"Longest pause between two drains of the database when nobody waits at a barrier (10ms to 1m)."`
+	OnMirrorLoss    OnMirrorLoss  `yaml:"on_mirror_loss,omitempty" doc:"While the mirror cannot be reached: 'block' acknowledges nothing; 'degrade' goes on with the primary's store alone, writes that into the log and raises an alert."`
+	DrainInterval   time.Duration `yaml:"drain_interval,omitempty" doc:"Longest pause between two drains of the database when nobody waits at a barrier (10ms to 1m)."`
+	CompactInterval time.Duration `yaml:"compact_interval,omitempty" doc:"Time between two compactions by the agent: small segments are joined into packs, so that a restore reads few objects (1m to 168h)."`
+	KeepSegments    time.Duration `yaml:"keep_segments,omitempty" doc:"How long a segment also stays an object of its own once a pack holds it; then it is deleted, if the pack reads back whole and the store allows it (0s to 87600h)."`
+}
+
+// Retention says what is kept. Days are 24 hours, months and years those of the calendar in UTC.
+type Retention struct {
+	KeepDays int `yaml:"keep_days,omitempty" doc:"Every restore point of the last so many days is kept (0 to 36500); 0: every one, for ever."`
+	Monthly  int `yaml:"monthly,omitempty" doc:"Besides, the newest snapshot of each of the last so many months, the current one included."`
+	Yearly   int `yaml:"yearly,omitempty" doc:"Besides, the newest snapshot of each of the last so many years, the current one included."`
 }
 
 // Snapshot configures the snapshots that the agent takes.
@@ -90,7 +100,7 @@ func Defaults() File {
 		Version:  Version,
 		Primary:  Region{Name: "primary"},
 		Mirror:   Region{Name: "mirror"},
-		Log:      Log{OnMirrorLoss: Block, DrainInterval: 100 * time.Millisecond},
+		Log:      Log{OnMirrorLoss: Block, DrainInterval: 100 * time.Millisecond, CompactInterval: time.Hour, KeepSegments: 48 * time.Hour},
 		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 256 << 20, MaxDeltas: 24},
 		Audit:    Audit{Interval: 24 * time.Hour},
 		Agent:    Agent{Listen: "127.0.0.1:7117", BarrierTimeout: 2 * time.Second, ShutdownTimeout: 15 * time.Second},

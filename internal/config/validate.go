@@ -62,6 +62,9 @@ func (f *File) check() (found []problem) {
 	if f.Snapshot.MinInterval > f.Snapshot.MaxInterval {
 		bad("snapshot.min_interval", "%s is longer than max_interval, %s", f.Snapshot.MinInterval, f.Snapshot.MaxInterval)
 	}
+	if f.Retention.KeepDays == 0 && f.Retention.Monthly+f.Retention.Yearly > 0 {
+		bad("retention.keep_days", "is 0, which keeps everything; monthly and yearly say what is kept besides")
+	}
 	if _, _, err := net.SplitHostPort(f.Agent.Listen); err != nil {
 		bad("agent.listen", "%q is not HOST:PORT", f.Agent.Listen)
 	}
@@ -108,6 +111,11 @@ func (f *File) ranges() []bounds {
 	}
 	return []bounds{
 		between("log.drain_interval", f.Log.DrainInterval, 10*time.Millisecond, time.Minute),
+		between("log.compact_interval", f.Log.CompactInterval, time.Minute, 7*24*time.Hour),
+		between("log.keep_segments", f.Log.KeepSegments, 0, 10*365*24*time.Hour),
+		{"retention.keep_days", int64(f.Retention.KeepDays), 0, 36500, number},
+		{"retention.monthly", int64(f.Retention.Monthly), 0, 1200, number},
+		{"retention.yearly", int64(f.Retention.Yearly), 0, 100, number},
 		// The upper bound is the policy's: a snapshot at least every 24 hours.
 		between("snapshot.max_interval", f.Snapshot.MaxInterval, time.Minute, 24*time.Hour),
 		between("snapshot.min_interval", f.Snapshot.MinInterval, time.Second, 24*time.Hour),

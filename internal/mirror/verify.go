@@ -8,6 +8,7 @@ import (
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/blob"
+	"lifeboat/internal/blob/pace"
 	"lifeboat/restore"
 	"lifeboat/restore/snapshot"
 )
@@ -93,11 +94,11 @@ func Verify(ctx context.Context, s Stores, rate int64) (*Report, error) {
 		if r.Primary, err = list(ctx, s.Primary); err != nil {
 			return nil, fmt.Errorf("primary: %w", err)
 		}
-		if err := r.Primary.verify(ctx, paced(s.Primary, rate)); err != nil {
+		if err := r.Primary.verify(ctx, pace.New(s.Primary, rate)); err != nil {
 			return nil, fmt.Errorf("primary: %w", err)
 		}
 	}
-	if err := r.Mirror.verify(ctx, paced(s.Mirror, rate)); err != nil {
+	if err := r.Mirror.verify(ctx, pace.New(s.Mirror, rate)); err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
 	if r.Primary != nil {

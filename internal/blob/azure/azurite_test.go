@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,7 @@ func TestAzurite(t *testing.T) {
 		"storm":                testStorm,
 		"cancel stops changes": testCancelStopsChanges,
 		"refusals":             testRefusals,
+		"hazards":              testHazards,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,4 +90,26 @@ func testRefusals(t *testing.T, server *azuritetest.Server) {
 		require.ErrorIs(t, err, blob.ErrPermanent)
 	}
 	require.Error(t, openStore(t, good).Delete(ctx, "there"))
+}
+
+// testHazards: what a lifecycle rule does to objects is seen, and said when one is read.
+func testHazards(t *testing.T, server *azuritetest.Server) {
+	c := server.Config(t)
+	s, plain := openStore(t, c), openBare(t, c)
+	for _, name := range []string{"chunks/1", "chunks/2", "chunks/3"} {
+		require.NoError(t, s.Create(t.Context(), name, []byte("x")))
+	}
+	found, err := s.Hazards(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, found)
+	for name, tier := range map[string]azblob.AccessTier{"chunks/1": azblob.AccessTierCool, "chunks/2": azblob.AccessTierArchive} {
+		_, err := plain.c.NewBlobClient(name).SetTier(t.Context(), tier, nil)
+		require.NoError(t, err)
+	}
+	found, err = s.Hazards(t.Context())
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	require.Contains(t, found[0], "chunks/2")
+	require.Contains(t, found[0], "archive tier")
+	require.Contains(t, found[1], "lifecycle rule")
 }

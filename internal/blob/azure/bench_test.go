@@ -26,7 +26,7 @@ import (
 // the store is measured against in the same run.
 type bare struct{ c *container.Client }
 
-func openBare(b *testing.B, c azure.Config) bare {
+func openBare(b testing.TB, c azure.Config) bare {
 	key, err := container.NewSharedKeyCredential(c.Account, string(c.Key))
 	require.NoError(b, err)
 	client, err := container.NewClientWithSharedKeyCredential(c.Endpoint+"/"+c.Container, key, nil)

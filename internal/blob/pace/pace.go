@@ -1,4 +1,4 @@
-package mirror
+package pace
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"lifeboat/internal/blob"
 )
 
-// paced bounds how fast a store is read, over all its readers. rate is in bytes a second;
-// 0: unbounded.
-func paced(store blob.Store, rate int64) blob.Store {
+// New bounds the bytes a second of Get and Create together; rate <= 0: unbounded. What
+// exceeds it waits, as long as the caller's context lasts.
+func New(store blob.Store, rate int64) blob.Store {
 	if rate <= 0 {
 		return store
 	}
@@ -22,7 +22,7 @@ type pacedStore struct {
 	blob.Store
 	rate int64
 	mu   sync.Mutex
-	free time.Time // when what was read so far is paid for
+	free time.Time // when what has passed so far is paid for
 }
 
 // wait pays for n bytes.
@@ -43,6 +43,14 @@ func (p *pacedStore) wait(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Create pays first.
+func (p *pacedStore) Create(ctx context.Context, name string, body []byte) error {
+	if err := p.wait(ctx, len(body)); err != nil {
+		return err
+	}
+	return p.Store.Create(ctx, name, body)
 }
 
 func (p *pacedStore) Get(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
