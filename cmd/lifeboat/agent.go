@@ -10,52 +10,75 @@ import (
 	"lifeboat/eventlog"
 	"lifeboat/internal/agent"
 	"lifeboat/internal/config"
+	"lifeboat/internal/lease"
 )
 
 func (a *app) agentCommand() *cobra.Command {
-	var listen, addressFile, onLoss string
+	var o agentOptions
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Protect the database: drain, mirror, answer barriers, take snapshots, audit",
 		Long: `Run until a signal comes; then make durable what is committed, and stop. Starting it begins a new
 epoch of the log: an older agent, wherever it runs, is fenced by that.
 
-HTTP interface (agent.listen): POST /v1/barrier?timeout=2s, GET /v1/frontier, /healthz, /metrics.`,
+With --standby it waits until the agent at work has stopped, or has given no sign of life for 15 s, and
+only then begins. Meanwhile it hands questions on to that agent, so that callers may ask either. The two
+see each other in the database; --advertise says under which address others reach this one.
+
+HTTP interface (agent.listen): POST /v1/barrier?timeout=2s, POST /v1/audit, GET /v1/frontier, /healthz,
+/livez, /metrics.`,
 		Args: noArgs,
 	}
 	a.flagsFor(cmd, theDatabase|thePrimary|theMirror)
-	cmd.Flags().StringVar(&listen, "listen", "", "address of the HTTP interface (default: agent.listen of the configuration)")
-	cmd.Flags().StringVar(&addressFile, "address-file", "", "write the address that it listens on to this file")
-	cmd.Flags().StringVar(&onLoss, "on-mirror-loss", "", "block or degrade (default: log.on_mirror_loss of the configuration)")
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "", "address of the HTTP interface (default: agent.listen of the configuration)")
+	f.StringVar(&o.addressFile, "address-file", "", "write the address that it listens on to this file")
+	f.StringVar(&o.onLoss, "on-mirror-loss", "", "block or degrade (default: log.on_mirror_loss of the configuration)")
+	f.BoolVar(&o.standby, "standby", false, "wait until no other agent is at work, then begin")
+	f.StringVar(&o.advertise, "advertise", "", "host:port under which a standby reaches this agent (default: where it listens)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		file, err := a.settings(theDatabase | thePrimary | theMirror)
 		if err != nil {
 			return err
 		}
-		if listen != "" {
-			file.Agent.Listen = listen
+		if o.listen != "" {
+			file.Agent.Listen = o.listen
 		}
-		if onLoss != "" {
-			file.Log.OnMirrorLoss = config.OnMirrorLoss(onLoss)
+		if o.onLoss != "" {
+			file.Log.OnMirrorLoss = config.OnMirrorLoss(o.onLoss)
 		}
 		if err := file.Validate(); err != nil {
 			return err
 		}
-		return a.agent(cmd.Context(), file, addressFile)
+		return a.agent(cmd.Context(), file, o)
 	}
 	return cmd
 }
 
-func (a *app) agent(ctx context.Context, file *config.File, addressFile string) error {
+// agentOptions are the flags of agent.
+type agentOptions struct {
+	listen, addressFile, onLoss, advertise string
+	standby                                bool
+}
+
+func (a *app) agent(ctx context.Context, file *config.File, o agentOptions) error {
 	return a.withAgentConfig(ctx, file, func(cfg agent.Config) error {
-		running, err := agent.Start(ctx, cfg)
+		start := agent.Start
+		if o.standby {
+			start, cfg.Reason = agent.Standby, "standby took over"
+		}
+		cfg.Advertise = o.advertise
+		running, err := start(ctx, cfg)
+		if o.standby && running == nil && ctx.Err() != nil {
+			return nil // told to stop while it stood by: that is how it ends
+		}
 		if err != nil {
 			return err
 		}
 		cfg.Log.Info("agent started", "database", file.Database, "primary", file.Primary.Store, "mirror", file.Mirror.Store,
 			"listen", running.Addr(), "epoch", uint32(running.Frontier().Epoch))
-		if addressFile != "" {
-			if err := os.WriteFile(addressFile, []byte(running.Addr()+"\n"), 0o644); err != nil {
+		if o.addressFile != "" {
+			if err := os.WriteFile(o.addressFile, []byte(running.Addr()+"\n"), 0o644); err != nil {
 				running.Kill()
 				return errors.Join(err, running.Run(ctx))
 			}
@@ -81,6 +104,7 @@ func (a *app) withAgentConfig(ctx context.Context, file *config.File, do func(ag
 	}
 	cfg := agentConfig(file)
 	cfg.Source, cfg.Log, cfg.Clock = source, log, a.clock
+	cfg.Lease, _ = source.(lease.Table)
 	if cfg.Primary, err = a.stores(file).open(ctx, file.Primary); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/drill"
+	"lifeboat/internal/lease"
 	"lifeboat/internal/readiness"
 	"lifeboat/internal/signers"
 	"lifeboat/restore"
@@ -46,7 +47,7 @@ var exits = []exit{
 	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen}},
 	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{
 		codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, readiness.ErrNewerFormat, approval.ErrNewerFormat}},
-	{5, "fenced", "the log has been taken over, or another writer is at work", []error{eventlog.ErrFenced, database.ErrFenced}},
+	{5, "fenced", "the log has been taken over, or another writer is at work", []error{eventlog.ErrFenced, database.ErrFenced, lease.ErrLost}},
 	{8, "lost", "a drill did not prove what it set out to prove", []error{drill.ErrNotProven}},
 	{7, "damaged", "an object is corrupt, cut short or missing, or a hash differs", []error{
 		errDamage, codebackup.ErrDamaged, record.ErrCorrupt, record.ErrForged, report.ErrAltered, report.ErrNotReport, readiness.ErrCorrupt,
@@ -89,6 +90,7 @@ var hints = []struct {
 	{database.ErrNotEmpty, "name a database that does not exist yet; lifeboat never overwrites one"},
 	{database.ErrUnsupported, "nothing was installed; change what is named, then run the command again"},
 	{eventlog.ErrFenced, "this side must not be written to any more; the log goes on where 'lifeboat takeover' was run"},
+	{lease.ErrLost, "start it again with --standby: the agent that has taken over is at work"},
 	{eventlog.ErrNewerVersion, "upgrade lifeboat on this machine"},
 	{eventlog.ErrOtherStream, "the two stores belong to different databases; check both URLs"},
 	{eventlog.ErrDiverged, "do not delete anything; 'lifeboat log verify' on each store shows where they part"},

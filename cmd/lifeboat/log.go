@@ -138,13 +138,17 @@ type changeLine struct {
 	Op    string        `json:"op"` // "insert" or "delete": the after and the before image
 	Table string        `json:"table"`
 	Row   rowtext.Cells `json:"row"`
+
+	key string // of the row, with its table; for comparing
 }
 
 // eventPrinter prints events. Rows need the schema that was in force, which the log says.
 type eventPrinter struct {
-	app    *app
-	schema *database.Schema
-	match  func(changeLine) bool // nil: everything
+	app     *app
+	schema  *database.Schema
+	schemas []*database.Schema    // all that were seen
+	match   func(changeLine) bool // nil: everything
+	emit    func(eventLine) error // nil: write
 }
 
 // print writes one event, if it matches, and tells whether it did.
@@ -170,6 +174,9 @@ func (p *eventPrinter) print(seg *eventlog.Segment, e eventlog.Event) (bool, err
 	if !matched {
 		return false, nil
 	}
+	if p.emit != nil {
+		return true, p.emit(out)
+	}
 	return true, p.write(out)
 }
 
@@ -186,8 +193,14 @@ func (p *eventPrinter) decode(c database.Change) (changeLine, error) {
 		return out, fmt.Errorf("table %s: %w", c.Table, eventlog.ErrNoSchema)
 	}
 	var err error
-	out.Row, err = rowtext.Row(table, c.Row)
-	return out, err
+	if out.Row, err = rowtext.Row(table, c.Row); err != nil {
+		return out, err
+	}
+	out.key = c.Table
+	for _, cell := range out.Row.Key(table) {
+		out.key += "\x00" + rowtext.Text(cell.Value)
+	}
+	return out, nil
 }
 
 func (p *eventPrinter) write(out eventLine) error {

@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"lifeboat/eventlog"
-	"lifeboat/internal/rowtext"
 )
 
 // tailPoll is how often tail looks for new segments.
@@ -73,7 +69,7 @@ func (p *eventPrinter) segment(seg *eventlog.Segment, s seqSpan, limit int) (pri
 			return printed, err
 		}
 		if e.Schema != nil {
-			p.schema = e.Schema
+			p.schema, p.schemas = e.Schema, append(p.schemas, e.Schema)
 		}
 		if !s.holds(e) {
 			continue
@@ -134,105 +130,4 @@ func (a *app) tail(ctx context.Context, log *eventlog.Log, since uint64) error {
 		}
 	}
 	return nil
-}
-
-func (a *app) logFindCommand() *cobra.Command {
-	var where []string
-	var s seqSpan
-	var limit int
-	cmd := &cobra.Command{
-		Use:   "find",
-		Short: "Find the first transactions that touched certain rows",
-		Long: `Stream the log to the first transactions in which one row, added or removed, meets every
---where. Operators: = != < <= > >= and ~ (a regular expression). Numbers compare as numbers.`,
-		Example: `  lifeboat log find --where 'patient.id = 42' --where 'patient.ward_id != 3'
-  lifeboat log find --where 'task.status = cancelled' --limit 10 --json`,
-		Args: noArgs,
-	}
-	from := a.storeFlag(cmd)
-	s.flags(cmd)
-	cmd.Flags().StringArrayVar(&where, "where", nil, "'TABLE.COLUMN OPERATOR VALUE'; repeat for more")
-	cmd.Flags().IntVar(&limit, "limit", 1, "how many transactions to print (0: all)")
-	_ = cmd.MarkFlagRequired("where") // fails only for a flag that does not exist
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		match, err := parseWhere(where)
-		if err != nil {
-			return err
-		}
-		store, _, err := from.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return (&eventPrinter{app: a, match: match}).all(cmd.Context(), eventlog.OpenLog(store), s, limit)
-	}
-	return cmd
-}
-
-// condition is one --where.
-type condition struct {
-	table, column, op, value string
-	re                       *regexp.Regexp
-}
-
-var whereForm = regexp.MustCompile(`^(.+)\.([^.\s]+)\s*(!=|<=|>=|=|<|>|~)\s*(.*)$`)
-
-// parseWhere makes one test of all conditions. They are of one table: a row is of one.
-func parseWhere(where []string) (func(changeLine) bool, error) {
-	var list []condition
-	for _, text := range where {
-		m := whereForm.FindStringSubmatch(strings.TrimSpace(text))
-		if m == nil {
-			return nil, fmt.Errorf("%w: --where %q is not 'TABLE.COLUMN OPERATOR VALUE'", errUsage, text)
-		}
-		c := condition{table: m[1], column: m[2], op: m[3], value: m[4]}
-		if c.op == "~" {
-			var err error
-			if c.re, err = regexp.Compile(c.value); err != nil {
-				return nil, fmt.Errorf("%w: --where %q: %w", errUsage, text, err)
-			}
-		}
-		if len(list) > 0 && list[0].table != c.table {
-			return nil, fmt.Errorf("%w: --where names tables %s and %s; one row is of one table", errUsage, list[0].table, c.table)
-		}
-		list = append(list, c)
-	}
-	return func(change changeLine) bool {
-		for _, c := range list {
-			if !c.holds(change) {
-				return false
-			}
-		}
-		return true
-	}, nil
-}
-
-func (c condition) holds(change changeLine) bool {
-	if change.Table != c.table {
-		return false
-	}
-	v, ok := change.Row.Column(c.column)
-	if !ok {
-		return false
-	}
-	if c.re != nil {
-		return c.re.MatchString(rowtext.Text(v))
-	}
-	order, ok := rowtext.Compare(v, c.value)
-	if !ok { // NULL equals only the word
-		return c.op == "=" && c.value == "NULL" || c.op == "!=" && c.value != "NULL"
-	}
-	switch c.op {
-	case "=":
-		return order == 0
-	case "!=":
-		return order != 0
-	case "<":
-		return order < 0
-	case "<=":
-		return order <= 0
-	case ">":
-		return order > 0
-	default:
-		return order >= 0
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/failover/incident/report"
+	"lifeboat/policies"
 )
 
 // newOffice is a company in its own folder, with files named by absolute paths, so that
@@ -93,6 +94,54 @@ func TestReadinessIsMeasuredKeptAndReported(t *testing.T) {
 	require.Equal(t, "12 tables", pack.Now.Proof.Detail)
 	require.InDelta(t, 5700, *pack.Now.Forecast, 0)
 	require.True(t, pack.Now.Drill.At.IsZero())
+}
+
+// TestFactsAreTheRecords: what the rules about people judge is what the record says.
+func TestFactsAreTheRecords(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	key := func(name string) string { return filepath.Join(c.root, "keys", name) }
+	c.opened(args)
+	file := filepath.Join(c.root, "facts.json")
+	for _, verb := range [][]string{
+		{"committee", "meeting", "--key", key("ada"), "--present", "ada@careful.example"},
+		{"incident", "investigate", "SI-2026-0001", "--key", key("pam"), "--cause", "power", "--breach", "no"},
+		{"incident", "action", "add", "SI-2026-0001", "--key", key("pam"), "--what", "ask", "--owner", "cto", "--due", "2026-03-05"},
+		{"committee", "action", "add", "--key", key("ada"), "--what", "ask", "--owner", "cto", "--due", "2026-04-30"},
+		{"policy", "facts", "--out", file},
+	} {
+		got := c.run(args(verb...)...)
+		require.Zero(t, got.code, "%v: %s", verb, got.errout)
+	}
+	read := func(body []byte) *policies.Facts {
+		facts, err := policies.ReadFacts(body)
+		require.NoError(t, err, "the rules read what the verb writes")
+		return facts
+	}
+	body, err := os.ReadFile(file)
+	require.NoError(t, err)
+	facts := read(body)
+	require.Equal(t, c.now, facts.LastMeeting)
+	require.True(t, facts.LastDrill.IsZero())
+	require.Empty(t, facts.OverdueActions)
+	require.Equal(t, policies.Person{Name: "ada@careful.example", Roles: []string{"CEO"}}, facts.People[0])
+	require.Equal(t, []policies.Need{{AnyOf: []string{"CEO", "deputy"}}, {AnyOf: []string{"CTO", "LD"}}}, facts.Quorum)
+	require.NotContains(t, string(body), "7946", "no phone, no address leaves the company's file")
+
+	c.now = c.now.AddDate(0, 0, 10)
+	c.write("quota.json", []byte(`{"region":"ukwest","sql_vcores":8}`))
+	got := c.run(args("policy", "facts", "--quota", filepath.Join(c.root, "quota.json"))...)
+	require.Zero(t, got.code, got.errout)
+	facts = read([]byte(got.out))
+	require.Equal(t, []string{"SI-2026-0001 action A1"}, facts.OverdueActions)
+	require.Equal(t, 8, facts.Quota.SQLVCores)
+
+	entry := filepath.Join(c.root, "mirror", "committee", "000001")
+	body, err = os.ReadFile(entry)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(entry, 0o600))
+	require.NoError(t, os.WriteFile(entry, bytes.Replace(body, []byte("ada@"), []byte("bob@"), 1), 0o600))
+	require.NotZero(t, c.run(args("policy", "facts", "--primary-lost")...).code, "a record that does not verify gives no facts")
 }
 
 func TestContactsAndDueAsJSON(t *testing.T) {

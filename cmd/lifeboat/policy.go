@@ -24,7 +24,7 @@ var (
 )
 
 func (a *app) policyCommand() *cobra.Command {
-	return group("policy", "Judge a change of the stacks by the rules", a.policyCheckCommand(), a.policyEffectCommand(), a.policyListCommand(), a.policyExplainCommand())
+	return group("policy", "Judge a change of the stacks by the rules", a.policyCheckCommand(), a.policyFactsCommand(), a.policyEffectCommand(), a.policyListCommand(), a.policyExplainCommand())
 }
 
 // policyCheck is what the flags of policy check say.

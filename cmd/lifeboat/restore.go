@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat/eventlog"
+	"lifeboat/internal/blob"
 	"lifeboat/internal/config"
+	"lifeboat/internal/readiness"
 	"lifeboat/restore"
 )
 
@@ -23,6 +25,7 @@ type restoreOptions struct {
 	at      string
 	into    string
 	dryRun  bool
+	mark    bool
 	memory  config.Size
 	scratch string
 }
@@ -36,7 +39,11 @@ func (a *app) restoreCommand() *cobra.Command {
 one (--seq), or the last one not after a time (--at, RFC 3339, full precision). The target must be
 empty; it is never overwritten. An interrupted restore goes on where it stopped when it is run
 again. At the end the target is scanned and every table's state hash is compared with what the
-snapshot and the log demand; only then is the exit code 0.`,
+snapshot and the log demand; only then is the exit code 0.
+
+With --mark the outcome, good or bad, is remembered in that store as a restore proof, for 'lifeboat
+readiness' and the status page. The identity that restores then needs to create objects under
+readiness/marks/, and nothing else.`,
 		Example: `  lifeboat restore --latest --into sqlite:restored.sqlite
   lifeboat restore --at 2026-03-01T09:30:00Z --into sqlite:before.sqlite --dry-run`,
 		Args: noArgs,
@@ -48,6 +55,7 @@ snapshot and the log demand; only then is the exit code 0.`,
 	f.StringVar(&o.at, "at", "", "restore to this time, inclusive: RFC 3339 with Z or an offset")
 	f.StringVar(&o.into, "into", "", "the empty database to fill, "+databaseForms())
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and a forecast, change nothing")
+	f.BoolVar(&o.mark, "mark", false, "remember the outcome in the store as a restore proof")
 	f.Var(&o.memory, "memory", "memory to use (default: restore.memory of the configuration)")
 	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
 	f.StringVar(&o.scratch, "scratch", "", "folder for what does not fit into memory")
@@ -58,9 +66,37 @@ snapshot and the log demand; only then is the exit code 0.`,
 		if err != nil {
 			return err
 		}
-		return a.restore(cmd.Context(), from, o, target)
+		store, file, err := from.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		began := a.clock()
+		err = a.restore(cmd.Context(), &restoreJob{store, file, o, target})
+		if o.mark {
+			err = errors.Join(err, a.markProof(cmd.Context(), store, began, err))
+		}
+		return err
 	}
+	cmd.MarkFlagsMutuallyExclusive("mark", "dry-run")
+	cmd.MarkFlagsMutuallyExclusive("mark", "from-primary") // readiness is asked of the mirror
 	return cmd
+}
+
+// markProof remembers how a restore went. What is kept says which kind of end it was: the
+// message itself may name keys of rows.
+func (a *app) markProof(ctx context.Context, store blob.Store, began time.Time, failed error) error {
+	if errors.Is(failed, context.Canceled) || errors.Is(failed, errUsage) {
+		return nil // it has proven nothing, neither way
+	}
+	now, detail := a.clock(), ""
+	if failed != nil {
+		detail = codeOf(failed).name
+	}
+	err := readiness.Mark(ctx, store, readiness.Proved, readiness.Event{At: now, OK: failed == nil, Detail: detail}, now.Sub(began).Seconds())
+	if err != nil {
+		return fmt.Errorf("the restore's outcome is as reported, but it could not be marked: %w", err)
+	}
+	return nil
 }
 
 func (o *restoreOptions) target(cmd *cobra.Command) (restore.Target, error) {
@@ -157,12 +193,17 @@ type restoreResult struct {
 	*restore.Result
 }
 
-func (a *app) restore(ctx context.Context, from *storeFlag, o restoreOptions, target restore.Target) (err error) {
-	store, file, err := from.open(ctx)
-	if err != nil {
-		return err
-	}
-	plan, _, err := restore.Prepare(ctx, store, target)
+// restoreJob is one restore: from where, with which flags, to which point.
+type restoreJob struct {
+	store  blob.Store
+	file   *config.File
+	flags  restoreOptions
+	target restore.Target
+}
+
+func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
+	store, o := j.store, j.flags
+	plan, _, err := restore.Prepare(ctx, store, j.target)
 	if err != nil {
 		return err
 	}
@@ -170,7 +211,7 @@ func (a *app) restore(ctx context.Context, from *storeFlag, o restoreOptions, ta
 		r := describePlan(plan)
 		return a.report(r, func(w io.Writer) { printPlan(w, r) })
 	}
-	memory, scratch := int64(file.Restore.Memory), file.Restore.Scratch
+	memory, scratch := int64(j.file.Restore.Memory), j.file.Restore.Scratch
 	if o.memory != 0 {
 		memory = int64(o.memory)
 	}

@@ -66,7 +66,7 @@ Try it on this machine, with nothing set up:  lifeboat drill`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "log errors only, and draw no progress")
 	root.AddCommand(
 		a.initCommand(), a.doctorCommand(), a.captureCommand(), a.agentCommand(), a.snapshotCommand(), a.logCommand(), a.restoreCommand(),
-		a.statusCommand(), a.takeoverCommand(), a.keysCommand(), a.mirrorCommand(), a.retentionCommand(), a.incidentCommand(), a.committeeCommand(), a.dueCommand(),
+		a.statusCommand(), a.auditCommand(), a.takeoverCommand(), a.keysCommand(), a.mirrorCommand(), a.retentionCommand(), a.incidentCommand(), a.committeeCommand(), a.dueCommand(),
 		a.readinessCommand(), a.reportCommand(), a.serveCommand(), a.drillCommand(), a.policyCommand(), a.codeCommand(), a.versionCommand(),
 	)
 	a.noteEntry(root)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/internal/blob"
+	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/drill"
 	"lifeboat/internal/drill/embedded"
 )
@@ -46,10 +48,17 @@ func (s *site) hospital() {
 // bareSite has stores and a configuration and no database.
 func bareSite(t *testing.T) *site {
 	t.Helper()
-	dir := t.TempDir()
-	s := &site{t: t, dir: dir, db: filepath.Join(dir, "app.sqlite"), conf: filepath.Join(dir, "lifeboat.yaml")}
+	folder := t.TempDir()
+	s := &site{t: t, dir: folder, db: filepath.Join(folder, "app.sqlite"), conf: filepath.Join(folder, "lifeboat.yaml")}
 	s.ok("init", "--database", "sqlite:"+s.db, "--primary", "dir:"+s.path("primary"), "--mirror", "dir:"+s.path("mirror"))
 	return s
+}
+
+func (s *site) store(name string) blob.Store {
+	s.t.Helper()
+	store, err := dir.Open(s.path(name))
+	require.NoError(s.t, err)
+	return store
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
@@ -82,8 +91,14 @@ type runningAgent struct {
 
 func (s *site) agent(args ...string) *runningAgent {
 	s.t.Helper()
+	return s.agentIn("address", args...)
+}
+
+// agentIn is an agent that writes its address into a file of this name.
+func (s *site) agentIn(name string, args ...string) *runningAgent {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
-	file := s.path("address")
+	file := s.path(name)
 	_ = os.Remove(file)
 	var out, errout bytes.Buffer
 	ended := make(chan int, 1)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 
 	authorization "github.com/pulumi/pulumi-azure-native-sdk/authorization/v2/v20220401"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -110,6 +111,7 @@ type Grant struct {
 	Role     Role
 	On       string             // a short word for the resource, in the assignment's name
 	Scope    pulumi.StringInput // its id
+	Under    string             // of a store: only objects whose names begin so; "": all
 }
 
 // Grant makes the role assignment, once what it is on is there.
@@ -123,7 +125,7 @@ func (ids *Identities) Grant(ctx *pulumi.Context, g *Grant, after ...pulumi.Reso
 		return nil, fmt.Errorf("grant %s on %s: no built-in role %q is known", g.Identity, g.On, g.Role)
 	}
 	name := fmt.Sprintf("%s-%s-%s", g.Identity, definition[:8], g.On)
-	return authorization.NewRoleAssignment(ctx, name, &authorization.RoleAssignmentArgs{
+	args := &authorization.RoleAssignmentArgs{
 		RoleAssignmentName: pulumi.String(guid(ids.scope.Names, name)),
 		PrincipalId:        id.PrincipalID,
 		// Stating the type spares the look-up that fails while a new identity is still
@@ -132,7 +134,22 @@ func (ids *Identities) Grant(ctx *pulumi.Context, g *Grant, after ...pulumi.Reso
 		RoleDefinitionId: pulumi.String("/subscriptions/" + ids.scope.Names.Subscription + "/providers/Microsoft.Authorization/roleDefinitions/" + definition),
 		Scope:            g.Scope,
 		Description:      pulumi.Sprintf("%s: %s on %s", g.Identity, string(g.Role), g.On),
-	}, append(infra.Child(ids), pulumi.DependsOn(after))...)
+	}
+	if g.Under != "" {
+		args.Condition, args.ConditionVersion = pulumi.String(under(g.Under)), pulumi.String("2.0")
+	}
+	return authorization.NewRoleAssignment(ctx, name, args, append(infra.Child(ids), pulumi.DependsOn(after))...)
+}
+
+// under is Azure's condition that lets a role touch only blobs whose names begin with a
+// prefix (docs, "role assignment conditions for Blob Storage").
+func under(prefix string) string {
+	const blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+	var others []string
+	for _, action := range []string{"read", "write", "add/action", "delete", "deleteBlobVersion/action", "move/action", "filter/action", "tags/read", "tags/write", "immutableStorage/runAsSuperUser/action"} {
+		others = append(others, "!(ActionMatches{'"+blobs+"/"+action+"'})")
+	}
+	return "((" + strings.Join(others, " AND ") + ") OR (@Resource[" + blobs + ":path] StringLike '" + prefix + "*'))"
 }
 
 // Federation lets the holder of a token of another issuer act as an identity.

@@ -27,6 +27,9 @@ func TestGrantsAndTrust(t *testing.T) {
 		if _, err := ids.Grant(ctx, &identity.Grant{Identity: "proof", Role: identity.BlobReader, On: "store", Scope: pulumi.String("/store")}); err != nil {
 			return err
 		}
+		if _, err := ids.Grant(ctx, &identity.Grant{Identity: "proof", Role: identity.BlobContributor, On: "marks", Scope: pulumi.String("/store"), Under: "readiness/marks/"}); err != nil {
+			return err
+		}
 		_, err = ids.Federate(ctx, &identity.Federation{Identity: "proof", Name: "cluster", Issuer: pulumi.String("https://issuer"), Subject: "system:serviceaccount:lifeboat:proof"})
 		return err
 	})
@@ -34,6 +37,11 @@ func TestGrantsAndTrust(t *testing.T) {
 	require.Equal(t, "/store", grant.Inputs["scope"])
 	require.Equal(t, "ServicePrincipal", grant.Inputs["principalType"])
 	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, grant.Inputs["roleAssignmentName"])
+	require.NotContains(t, grant.Inputs, "condition")
+	marks := infratest.One(t, all, "RoleAssignment", "proof-ba92f5b4-marks")
+	require.Equal(t, "2.0", marks.Inputs["conditionVersion"])
+	require.Contains(t, marks.Inputs["condition"], "!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'})")
+	require.Contains(t, marks.Inputs["condition"], "OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path] StringLike 'readiness/marks/*'))")
 	trust := infratest.One(t, all, "FederatedIdentityCredential", "proof-cluster")
 	require.Equal(t, "system:serviceaccount:lifeboat:proof", trust.Inputs["subject"])
 	require.Equal(t, []any{"api://AzureADTokenExchange"}, trust.Inputs["audiences"])

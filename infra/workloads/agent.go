@@ -12,13 +12,19 @@ import (
 // agentPort serves barrier, frontier, health and metrics.
 const agentPort = 8080
 
-// agent runs two: one drains, the other waits for its fence. Two writers cannot both be
-// acknowledged (the log's slots see to that), so the standby needs no lease to be safe.
+// agent runs two, both as standbys: one finds nobody at work and begins, the other waits
+// until it is silent and meanwhile hands questions on to it, so that both are ready. Two
+// writers cannot both be acknowledged whatever happens: the log's slots see to that.
 func (w *Workloads) agent(ctx *pulumi.Context, space *core.Namespace) error {
 	p := pod{
 		component: "agent", account: AgentAccount, image: w.image(w.args.Agent.Image),
-		args:  []string{"agent", "--config", "/etc/lifeboat/lifeboat.yaml", "--listen", ":8080"},
-		ports: map[string]int{"http": agentPort}, probes: &probes{scheme: "HTTP", port: "http", path: "/healthz"},
+		args: []string{"agent", "--config", "/etc/lifeboat/lifeboat.yaml", "--listen", ":8080", "--standby", "--advertise", "$(POD_IP):8080"},
+		env: core.EnvVarArray{core.EnvVarArgs{Name: pulumi.String("POD_IP"), ValueFrom: core.EnvVarSourceArgs{
+			FieldRef: core.ObjectFieldSelectorArgs{FieldPath: pulumi.String("status.podIP")},
+		}}},
+		// Not /healthz: an agent that cannot reach the mirror must go on saying so. Whether
+		// it is well is the alerts' to judge, from its metrics.
+		ports: map[string]int{"http": agentPort}, probes: &probes{scheme: "HTTP", port: "http", path: "/livez"},
 		cpu: "500m", mem: "1Gi", scratch: "2Gi", config: true,
 	}
 	template := p.template()
@@ -75,29 +81,32 @@ type job struct {
 }
 
 // jobs are the proofs, in order.
-func jobs() []job {
+func (w *Workloads) jobs() []job {
 	return []job{
-		{"audit", AgentAccount, []string{"snapshot", "audit"}, "2Gi", "1Gi", 6},
-		{"code-backup", CodeAccount, []string{"code", "backup"}, "4Gi", "512Mi", 1},
+		// The agent audits; this asks for it, so that a night without one is a job that failed.
+		{"audit", ProofAccount, []string{"audit", "--agent", "http://agent:8080"}, "64Mi", "128Mi", 6},
+		// GitHub's workflow makes the backups and proves them by a clone; this notices what has
+		// happened to them since.
+		{"code-backup", CodeAccount, []string{"code", "verify", "--no-clone", "--mirror", w.args.Agent.CodeStore}, "64Mi", "512Mi", 1},
 		{"mirror-verify", ProofAccount, []string{"mirror", "verify"}, "2Gi", "1Gi", 12},
 		{"preflight", ProofAccount, []string{"preflight"}, "2Gi", "512Mi", 1},
 		// The newest snapshot and log, from the mirror alone, into a file: the proof that
 		// the mirror restores, every night, without a SQL Server.
-		{"restore-proof", ProofAccount, []string{"restore", "--latest", "--into", "sqlite:/work/proof.sqlite", "--scratch", "/work"}, "64Gi", "2Gi", 6},
+		{"restore-proof", ProofAccount, []string{"restore", "--latest", "--into", "sqlite:/work/proof.sqlite", "--scratch", "/work", "--mark"}, "64Gi", "2Gi", 6},
 	}
 }
 
 // Jobs are the names of the nightly proofs, which are also the keys of their schedules.
 func Jobs() []string {
 	var names []string
-	for _, j := range jobs() {
+	for _, j := range (&Workloads{args: &Args{}}).jobs() {
 		names = append(names, j.name)
 	}
 	return names
 }
 
 func (w *Workloads) cronJobs(ctx *pulumi.Context, space *core.Namespace) error {
-	for _, j := range jobs() {
+	for _, j := range w.jobs() {
 		p := pod{
 			component: j.name, account: j.account, image: w.image(w.args.Agent.Image),
 			args: append(j.args, "--config", "/etc/lifeboat/lifeboat.yaml", "--json"),

@@ -56,7 +56,7 @@ func (w *Workloads) config(ctx *pulumi.Context, space *core.Namespace) error {
 
 // policies deny everything in and out of a namespace but what its pods need.
 func (w *Workloads) policies(ctx *pulumi.Context, space *core.Namespace) error {
-	out := networking.NetworkPolicyEgressRuleArray{dnsOut(), portsOut(443, databasePort)}
+	out := networking.NetworkPolicyEgressRuleArray{dnsOut(), portsOut(443, databasePort), w.toAgent()}
 	if w.args.Database.Image != "" {
 		if err := w.policy(ctx, space, "database-in", labels("mssql"), &networking.NetworkPolicySpecArgs{
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
@@ -79,12 +79,20 @@ func (w *Workloads) policies(ctx *pulumi.Context, space *core.Namespace) error {
 	})
 }
 
-// agentIn lets only the application, which asks for barriers, and the cluster's
-// monitoring reach the agent: its interface has no authentication of its own.
+// toAgent lets the standby and the nightly audit reach the agent.
+func (w *Workloads) toAgent() networking.NetworkPolicyEgressRuleArgs {
+	rule := portsOut(agentPort)
+	rule.To = networking.NetworkPolicyPeerArray{networking.NetworkPolicyPeerArgs{PodSelector: meta.LabelSelectorArgs{MatchLabels: labels("agent")}}}
+	return rule
+}
+
+// agentIn lets only the application, which asks for barriers, the standby, the nightly
+// audit and the cluster's monitoring reach the agent: its interface has no authentication
+// of its own.
 func (w *Workloads) agentIn() networking.NetworkPolicyIngressRuleArgs {
 	rule := portsIn(agentPort)
 	from := networking.NetworkPolicyPeerArray{}
-	for _, space := range []string{w.args.App.Name, "kube-system"} {
+	for _, space := range []string{w.args.App.Name, Namespace, "kube-system"} {
 		from = append(from, networking.NetworkPolicyPeerArgs{NamespaceSelector: meta.LabelSelectorArgs{
 			MatchLabels: pulumi.StringMap{"kubernetes.io/metadata.name": pulumi.String(space)},
 		}})

@@ -16,7 +16,7 @@ const Namespace = "lifeboat"
 // The service accounts of Namespace; each is an identity of the same name.
 const (
 	AgentAccount = "agent" // reads the database, writes both stores
-	ProofAccount = "proof" // reads the mirror and nothing else
+	ProofAccount = "proof" // reads both stores, and marks in the mirror how a proof went
 	CodeAccount  = "code"  // writes git bundles
 )
 
@@ -37,6 +37,7 @@ type Agent struct {
 	Run       bool   // capture: the agent and its standby
 	Jobs      bool   // the nightly proofs
 	Config    pulumi.StringInput
+	CodeStore string            // URL of the store with the code's backups
 	Schedules map[string]string // job to cron expression
 }
 
@@ -88,10 +89,13 @@ func (a *Args) Validate() error {
 			p.Addf("clientIds."+account, "is missing: the pod would have no identity")
 		}
 	}
-	for _, j := range jobs() {
-		if a.Agent.Schedules[j.name] == "" {
-			p.Addf("agent.schedules."+j.name, "is missing")
+	for _, j := range Jobs() {
+		if a.Agent.Schedules[j] == "" {
+			p.Addf("agent.schedules."+j, "is missing")
 		}
+	}
+	if a.Agent.Jobs && a.Agent.CodeStore == "" {
+		p.Addf("agent.codeStore", "is missing: the nightly check of the code's backup needs it")
 	}
 	if a.Agent.Config == nil || a.App.Database == nil {
 		p.Addf("config", "the agent's configuration and the database's address are needed")

@@ -24,7 +24,7 @@ func args() *workloads.Args {
 	}
 	return &workloads.Args{
 		Scope: infratest.Scope("uksouth"), ClientIDs: clients, Registry: "acme.azurecr.io",
-		Agent: workloads.Agent{Image: "lifeboat@sha256:aa", Run: true, Jobs: true, Config: pulumi.String("primary: x\n"), Schedules: schedules},
+		Agent: workloads.Agent{Image: "lifeboat@sha256:aa", Run: true, Jobs: true, Config: pulumi.String("primary: x\n"), Schedules: schedules, CodeStore: "azblob://mirror/code"},
 		App: workloads.App{Name: "app", Image: "app@sha256:bb", Run: true, Port: 8081, Replicas: 2, HealthPath: "/healthz",
 			Env: map[string]string{"B": "2", "A": "1"}, Label: "acme", Database: pulumi.String("sqlserver://db"), Vault: "https://vault"},
 		Database: workloads.Container{Image: "mssql@sha256:cc", SizeGiB: 32, Password: pulumi.ToSecret(pulumi.String("hush")).(pulumi.StringOutput)},
@@ -97,6 +97,11 @@ func TestAgentHasAStandby(t *testing.T) {
 	t.Parallel()
 	all := made(t, args())
 	require.InEpsilon(t, 2.0, infratest.Get(infratest.One(t, all, "Deployment", "agent"), "spec", "replicas"), 0)
+	container := infratest.Get(infratest.One(t, all, "Deployment", "agent"), "spec", "template", "spec", "containers", 0)
+	agent := &record.Resource{Inputs: container.(map[string]any)}
+	require.Subset(t, agent.Inputs["args"], []any{"--standby", "--advertise", "$(POD_IP):8080"}, "two agents that do not wait for each other fence each other")
+	require.Equal(t, "status.podIP", infratest.Get(agent, "env", 0, "valueFrom", "fieldRef", "fieldPath"))
+	require.Equal(t, "/livez", infratest.Get(agent, "livenessProbe", "httpGet", "path"), "an agent that cannot reach the mirror must not be restarted for saying so")
 	require.InEpsilon(t, 1.0, infratest.Get(infratest.One(t, all, "PodDisruptionBudget", "agent"), "spec", "minAvailable"), 0)
 }
 

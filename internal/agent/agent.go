@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"lifeboat/eventlog/capture"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/database"
+	"lifeboat/internal/lease"
 	"lifeboat/restore/snapshot"
 )
 
@@ -36,8 +35,14 @@ type Config struct {
 	Memory          int64            // bytes that making a snapshot may use; 0: its default
 	TempDir         string           // for what does not fit; "": the system's
 	Listen          string           // address of the HTTP interface; "": none
+	Advertise       string           // address under which others reach it; "": the one that it listens on
+	Lease           lease.Table      // where agents tell standbys that they are at work; nil: nowhere
+	LeaseTTL        time.Duration    // after so much silence a standby begins; 0: lease.DefaultTTL
 	Log             *slog.Logger     // nil: discard
 	Clock           func() time.Time // nil: time.Now
+
+	front *front      // of the standby that this agent was
+	held  *lease.Held // likewise
 }
 
 // Schedule says how often snapshots are taken.
@@ -84,13 +89,11 @@ func (c *Config) setDefaults() error {
 
 // Agent protects one database. Its methods are safe for concurrent use.
 type Agent struct {
-	cfg      Config
-	writer   *eventlog.Writer
-	drainer  *capture.Drainer
-	keeper   *keeper
-	metrics  *metrics
-	listener net.Listener
-	server   *http.Server
+	cfg     Config
+	writer  *eventlog.Writer
+	drainer *capture.Drainer
+	keeper  *keeper
+	metrics *metrics
 
 	ready  chan struct{} // closed when there is a snapshot to restore from
 	killed chan struct{}
@@ -124,12 +127,31 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 		Source: cfg.Source, Writer: w, Log: cfg.Log, Clock: cfg.Clock, OnSchemaChange: a.keeper.base, HasBase: a.keeper.hasBase,
 	})
 	if err == nil {
-		err = a.listen(ctx)
+		err = a.show(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.closeWriter(ctx))
 	}
 	return a, nil
+}
+
+// show opens the HTTP interface and tells standbys that this agent is at work. That they
+// cannot be told holds nothing up: the lease is for them, and the fence is what counts.
+func (a *Agent) show(ctx context.Context) (err error) {
+	switch {
+	case a.cfg.front != nil:
+		a.cfg.front.answerBy(a.handler())
+	case a.cfg.Listen != "":
+		if a.cfg.front, err = openFront(ctx, a.cfg.Listen, a.cfg.Log, a.handler()); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Lease != nil && a.cfg.held == nil {
+		if a.cfg.held, err = lease.Take(ctx, a.cfg.leaseConfig()); err != nil {
+			a.cfg.Log.WarnContext(ctx, "standbys will not see this agent at work", "err", err)
+		}
+	}
+	return nil
 }
 
 // Ready is closed when both regions hold a snapshot, so that there is something to
@@ -182,14 +204,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.keeper.run(gctx) })
 	g.Go(func() error { a.watch(gctx); return nil })
 	g.Go(func() error { a.keepHouse(gctx); return nil })
-	if a.server != nil {
+	if f := a.cfg.front; f != nil {
 		g.Go(func() error {
-			if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := <-f.ended; err != nil {
 				return fmt.Errorf("serve HTTP: %w", err)
 			}
 			return nil
 		})
-		g.Go(func() error { <-gctx.Done(); return a.closeServer(gctx) })
+		g.Go(func() error { <-gctx.Done(); return a.closeFront(gctx) })
+	}
+	if a.cfg.held != nil {
+		g.Go(func() error { return a.cfg.held.Keep(gctx) })
 	}
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -198,15 +223,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(err, a.finish(ctx))
 }
 
-// closeServer lets the barriers that are waiting have their answers: the last drain comes
+// closeFront lets the barriers that are waiting have their answers: the last drain comes
 // after this.
-func (a *Agent) closeServer(ctx context.Context) error {
+func (a *Agent) closeFront(ctx context.Context) error {
 	ctx, cancel := a.lastBreath(ctx)
 	defer cancel()
-	if err := a.server.Shutdown(ctx); err != nil {
-		return a.server.Close()
-	}
-	return nil
+	return a.cfg.front.close(ctx)
 }
 
 // lastBreath is a context for what is done after ctx has ended.
@@ -234,7 +256,13 @@ func (a *Agent) finish(ctx context.Context) error {
 			a.cfg.Log.Warn("the last drain failed; what it would have taken stays captured in the database", "err", err)
 		}
 	}
-	return a.closeWriter(ctx)
+	err := a.closeWriter(ctx)
+	if a.cfg.held != nil {
+		if lerr := a.cfg.held.Release(last); lerr != nil {
+			a.cfg.Log.Warn("a standby has to wait until this agent's silence is long enough", "err", lerr)
+		}
+	}
+	return err
 }
 
 func (a *Agent) closeWriter(ctx context.Context) error {

@@ -99,7 +99,7 @@ func newRig(t *testing.T, change func(*agent.Config)) *rig {
 	r := &rig{t: t, path: path, app: app, source: source, log: &safeBuffer{}, here: &gate{Store: memory.New()}, there: &gate{Store: memory.New()}}
 	r.cfg = agent.Config{
 		Source: source, Primary: r.here, Mirror: r.there, DrainInterval: 5 * time.Millisecond, ShutdownTimeout: 5 * time.Second,
-		Listen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(r.log, nil)),
+		Listen: "127.0.0.1:0", Log: logTo(r.log),
 		Clock: func() time.Time { return time.Now().Add(time.Duration(r.now.Load())) },
 	}
 	if change != nil {
@@ -132,9 +132,16 @@ func (r *rig) exec(statement string) {
 	require.NoError(r.t, err)
 }
 
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
 func (r *rig) call(method, path string) (int, string) {
 	r.t.Helper()
-	request, err := http.NewRequestWithContext(r.t.Context(), method, "http://"+r.Addr()+path, nil)
+	return r.callAt(r.Addr(), method, path)
+}
+
+func (r *rig) callAt(address, method, path string) (int, string) {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), method, "http://"+address+path, nil)
 	require.NoError(r.t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(r.t, err)

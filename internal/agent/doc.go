@@ -12,8 +12,15 @@
 //	POST /v1/barrier?timeout=2s   200 {"seq":…,"durable_at":…}; 504 not durable yet; 503
 //	                              degraded: one region only; 410 fenced, for good
 //	GET  /v1/frontier             how far committed, local and durable have got
+//	POST /v1/audit                compares the database with its log now, however long it takes
 //	GET  /healthz                 200, or 503 with what is wrong
+//	GET  /livez                   200, or 503 when only a restart could help
 //	GET  /metrics                 for Prometheus; every metric is declared in metrics.go
+//
+// A second agent may stand by (Standby): it begins when the one at work has given its lease
+// back or is silent, and hands questions on to it until then. Two that are both at work do
+// no harm, for only one's log is acknowledged; the lease (package lease) keeps it from
+// happening for nothing.
 //
 // In short:
 //

@@ -12,7 +12,8 @@ func (a *Agent) Tend(ctx context.Context) error { return a.keeper.tend(ctx) }
 func (a *Agent) Audit(ctx context.Context) error {
 	a.keeper.turn.Lock()
 	defer a.keeper.turn.Unlock()
-	return a.keeper.audit(ctx)
+	_, err := a.keeper.audit(ctx)
+	return err
 }
 
 // AuditAt sets when the next audit is due.

@@ -5,21 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lifeboat/eventlog"
-)
-
-const (
-	// maxBarrierWait bounds what a caller may ask for: a connection that waits longer is
-	// more likely forgotten than patient.
-	maxBarrierWait = time.Minute
-	readTimeout    = 10 * time.Second
-	idleTimeout    = 2 * time.Minute
 )
 
 // barrierAnswer is the body of every answer to a barrier.
@@ -34,41 +25,19 @@ func (a *Agent) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/barrier", a.serveBarrier)
 	mux.HandleFunc("GET /v1/frontier", a.serveFrontier)
+	mux.HandleFunc("POST /v1/audit", a.serveAudit)
+	mux.HandleFunc("GET /livez", a.serveLife)
 	mux.HandleFunc("GET /healthz", a.serveHealth)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
-// listen begins to serve; the address is known when it returns.
-func (a *Agent) listen(ctx context.Context) error {
-	if a.cfg.Listen == "" {
-		return nil
-	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w; choose another address with agent.listen", a.cfg.Listen, err)
-	}
-	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
-		a.cfg.Log.Warn("the agent's HTTP interface can be reached from other machines and has no authentication", "address", l.Addr().String())
-	}
-	a.listener = l
-	a.server = &http.Server{
-		Handler:           a.handler(),
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      maxBarrierWait + readTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    16 << 10,
-	}
-	return nil
-}
-
 // Addr is the address of the HTTP interface, "" without one.
 func (a *Agent) Addr() string {
-	if a.listener == nil {
+	if a.cfg.front == nil {
 		return ""
 	}
-	return a.listener.Addr().String()
+	return a.cfg.front.addr()
 }
 
 func (a *Agent) serveBarrier(w http.ResponseWriter, r *http.Request) {
@@ -123,10 +92,12 @@ func (a *Agent) serveFrontier(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, out)
 }
 
-// healthAnswer is the body of GET /healthz.
+// healthAnswer is the body of GET /healthz and /livez.
 type healthAnswer struct {
 	Version  int      `json:"version"`
 	Healthy  bool     `json:"healthy"`
+	Standby  bool     `json:"standby,omitempty"` // this agent waits for the one at work
+	Active   string   `json:"active,omitempty"`  // of a standby: the address of the one at work
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -138,6 +109,16 @@ func (a *Agent) serveHealth(w http.ResponseWriter, _ *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	answer(w, status, out)
+}
+
+// serveLife tells whether restarting this process could help: only when its writer has
+// ended for good. An agent that cannot reach the mirror is alive, and says the truth.
+func (a *Agent) serveLife(w http.ResponseWriter, _ *http.Request) {
+	if err := a.writer.Err(); err != nil {
+		answer(w, http.StatusServiceUnavailable, healthAnswer{Version: 1, Problems: []string{err.Error()}})
+		return
+	}
+	answer(w, http.StatusOK, healthAnswer{Version: 1, Healthy: true})
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -73,7 +73,7 @@ func (k *keeper) problems() (list []string) {
 
 // base makes a base of the view durable in both stores; the drainer asks for it.
 func (k *keeper) base(ctx context.Context, view database.View, at eventlog.Position) error {
-	return k.make(restore.Base, func() (*snapshot.Report, error) { return snapshot.Take(ctx, k.cfg, view, at) })
+	return k.make(ctx, restore.Base, func() (*snapshot.Report, error) { return snapshot.Take(ctx, k.cfg, view, at) })
 }
 
 // newestOf returns the newest snapshot, when it was taken, and how many deltas it stands on.
@@ -90,28 +90,36 @@ func (k *keeper) hasTaken() bool {
 }
 
 // make runs one attempt at a snapshot and keeps what came of it.
-func (k *keeper) make(kind restore.SnapshotKind, attempt func() (*snapshot.Report, error)) error {
+func (k *keeper) make(ctx context.Context, kind restore.SnapshotKind, attempt func() (*snapshot.Report, error)) error {
 	began := k.a.cfg.Clock()
 	r, err := attempt()
+	took := k.a.cfg.Clock().Sub(began)
+	known, err := k.made(kind, r, err, took)
+	if err == nil && r.Audit != nil && (r.Audit.Match || !known) { // what an audit has just found is known
+		k.judge(ctx, r.Audit, took)
+	}
+	return err
+}
+
+// made keeps what came of an attempt, and tells whether an audit has found a difference
+// already.
+func (k *keeper) made(kind restore.SnapshotKind, r *snapshot.Report, err error, took time.Duration) (known bool, _ error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil {
 		k.a.metrics.snapshotFailed.Inc()
 		k.failed++
 		k.failing = fmt.Sprintf("the last attempt at a %s snapshot failed: %v", kind, err)
-		return err
+		return false, err
 	}
 	k.a.metrics.snapshots.WithLabelValues(string(kind)).Inc()
-	k.a.metrics.snapshotSecs.WithLabelValues(string(kind)).Observe(k.a.cfg.Clock().Sub(began).Seconds())
+	k.a.metrics.snapshotSecs.WithLabelValues(string(kind)).Observe(took.Seconds())
 	k.failing, k.failed = "", 0
 	k.count++
 	k.adopt(r.Snapshot)
 	k.a.cfg.Log.Info("snapshot taken", "kind", string(kind), "seq", uint64(r.Position.Seq), "elapsed", r.Elapsed,
 		"new_bytes", r.Stored.NewBytes, "bytes", r.Stored.Bytes)
-	if r.Audit != nil && (r.Audit.Match || k.unequal == "") { // what an audit has just found is known
-		k.judge(r.Audit)
-	}
-	return nil
+	return k.unequal != "", nil
 }
 
 // adopt takes s for the newest snapshot. The caller holds mu.

@@ -83,6 +83,7 @@ func (m *metrics) registerGauges(g gauges) {
 		}
 		return -1
 	}
+	gauge(standbyGauge.Name, standbyGauge.Help, func() float64 { return 0 })
 	gauge("lifeboat_epoch", "Epoch of the log that this agent writes.",
 		func() float64 { return float64(g.frontier().Epoch) })
 	gauge("lifeboat_committed_seq", "Last transaction that was drained from the database.",
@@ -110,6 +111,9 @@ func (m *metrics) registerGauges(g gauges) {
 	gauge("lifeboat_audit_age_seconds", "Time since an audit last found the database equal to its log; -1 for never.",
 		func() float64 { return age(g.lastAudit) })
 }
+
+// standbyGauge tells the two kinds of agents apart; those at work say 0.
+var standbyGauge = prometheus.GaugeOpts{Name: "lifeboat_standby", Help: "1 for an agent that waits for the one at work to be silent, 0 for the one at work."}
 
 func truth(b bool) float64 {
 	if b {

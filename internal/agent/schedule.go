@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"lifeboat/eventlog"
@@ -56,7 +55,8 @@ func (k *keeper) tend(ctx context.Context) error {
 	}
 	if now := k.a.cfg.Clock(); !now.Before(k.nextAudit) {
 		k.nextAudit = now.Add(k.a.cfg.AuditInterval)
-		err = errors.Join(err, k.audit(ctx))
+		_, aerr := k.audit(ctx)
+		err = errors.Join(err, aerr)
 	}
 	return err
 }
@@ -100,7 +100,7 @@ func (k *keeper) next(ctx context.Context) error {
 	if failed >= tooOften {
 		return k.rebase(ctx)
 	}
-	err := k.make(restore.Delta, func() (*snapshot.Report, error) { return snapshot.Delta(ctx, k.cfg, newest, to) })
+	err := k.make(ctx, restore.Delta, func() (*snapshot.Report, error) { return snapshot.Delta(ctx, k.cfg, newest, to) })
 	if errors.Is(err, database.ErrSchemaChanged) {
 		return nil // the drainer has seen it too, and asks for a base
 	}
@@ -108,7 +108,7 @@ func (k *keeper) next(ctx context.Context) error {
 		return err
 	}
 	tip, _, _, _ := k.newestOf()
-	return k.make(restore.RollForward, func() (*snapshot.Report, error) { return snapshot.RollForward(ctx, k.cfg, tip) })
+	return k.make(ctx, restore.RollForward, func() (*snapshot.Report, error) { return snapshot.RollForward(ctx, k.cfg, tip) })
 }
 
 // rebase takes a base from the database.
@@ -119,41 +119,4 @@ func (k *keeper) rebase(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
 	return k.base(ctx, view, at)
-}
-
-// audit compares the database with its log. Where they differ, restore points after the
-// change that capture missed are wrong, so a new base is taken at once from the same
-// view: from it on they are right again.
-func (k *keeper) audit(ctx context.Context) (err error) {
-	view, at, err := k.a.drainer.View(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, view.Close()) }()
-	r, err := snapshot.Audit(ctx, k.cfg, view, at)
-	if err != nil {
-		k.a.metrics.audits.WithLabelValues("error").Inc()
-		return err
-	}
-	k.mu.Lock()
-	k.judge(r)
-	k.mu.Unlock()
-	if r.Match {
-		return nil
-	}
-	return k.base(ctx, view, at)
-}
-
-// judge keeps what an audit found. The caller holds mu.
-func (k *keeper) judge(r *snapshot.AuditReport) {
-	if r.Match {
-		k.a.metrics.audits.WithLabelValues("equal").Inc()
-		k.audited, k.unequal = k.a.cfg.Clock(), ""
-		k.a.cfg.Log.Info("audit: the database is what snapshot and log say", "seq", uint64(r.Position.Seq), "tables", len(r.Tables))
-		return
-	}
-	k.a.metrics.audits.WithLabelValues("different").Inc()
-	tables := strings.Join(r.Differing(), ", ")
-	k.unequal = fmt.Sprintf("the database was changed without capture: tables %s differ from the log at seq %d", tables, uint64(r.Position.Seq))
-	k.a.cfg.Log.Error("ALERT: "+k.unequal+"; points since the snapshot before may miss a change", "since_seq", uint64(r.Against), "tables", tables)
 }

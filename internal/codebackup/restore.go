@@ -23,13 +23,7 @@ func Restore(ctx context.Context, store blob.Store, number uint64, folder string
 	if err := emptyFolder(folder); err != nil {
 		return nil, err
 	}
-	var err error
-	if number == 0 {
-		if number, err = Latest(ctx, store); err != nil {
-			return nil, err
-		}
-	}
-	backups, err := chain(ctx, store, number)
+	backups, err := upTo(ctx, store, number)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +61,35 @@ func Verify(ctx context.Context, store blob.Store, number uint64) (m *Manifest, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	return Restore(ctx, store, number, filepath.Join(folder, "clone"), true)
+}
+
+// Check reads every byte of one store's backup (0: the newest) and of those that it adds
+// to, and compares them with their hashes. It needs no git, and does not prove that git
+// can read what it compares: that is what Verify is for.
+func Check(ctx context.Context, store blob.Store, number uint64) (*Manifest, error) {
+	backups, err := upTo(ctx, store, number)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range backups {
+		for _, p := range m.Parts {
+			if _, err := readPart(ctx, store, p); err != nil {
+				return nil, fmt.Errorf("backup %d: %w", m.Number, err)
+			}
+		}
+	}
+	return backups[len(backups)-1], nil
+}
+
+// upTo are the backups that the one of that number (0: the newest) needs, itself last.
+func upTo(ctx context.Context, store blob.Store, number uint64) ([]*Manifest, error) {
+	if number == 0 {
+		var err error
+		if number, err = Latest(ctx, store); err != nil {
+			return nil, err
+		}
+	}
+	return chain(ctx, store, number)
 }
 
 func emptyFolder(folder string) error {

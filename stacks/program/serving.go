@@ -12,6 +12,7 @@ import (
 	"lifeboat/infra/identity"
 	"lifeboat/infra/network"
 	"lifeboat/infra/sql"
+	"lifeboat/infra/storage"
 	"lifeboat/infra/workloads"
 	"lifeboat/stacks/settings"
 )
@@ -137,6 +138,8 @@ func (r *region) identities(p *place, net *network.Network) (*identity.Identitie
 			identity.Grant{Identity: workloads.AgentAccount, Role: identity.KeyUser, On: "mirror-vault", Scope: pulumi.String(p.mirror.VaultID())},
 			identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "mirror", Scope: pulumi.String(p.mirror.LogAccountID())},
 			identity.Grant{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "mirror-vault", Scope: pulumi.String(p.mirror.VaultID())},
+			// How a nightly proof went is marked there, and nothing else can be written.
+			identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobContributor, On: "marks", Scope: pulumi.String(p.mirror.LogAccountID()), Under: "readiness/marks/"},
 			// The preflight reads quotas and resources of the region that would take over.
 			identity.Grant{Identity: workloads.ProofAccount, Role: identity.Reader, On: "mirror-group", Scope: pulumi.String(p.mirror.GroupID())},
 		)
@@ -247,10 +250,14 @@ func (r *region) workloads(p *place, ids *identity.Identities, cluster *aks.Clus
 		}
 		clients[account] = id.ClientID
 	}
+	code := p.local
+	if p.mirror != nil {
+		code = *p.mirror
+	}
 	args := &workloads.Args{
 		Scope: r.scope, ClientIDs: clients, Registry: r.hub.RegistryHost(),
 		Agent: workloads.Agent{
-			Image: s.Agent.Image, Run: p.capture, Jobs: p.deploy && !p.disposable, Config: r.agentConfig(p, url),
+			Image: s.Agent.Image, Run: p.capture, Jobs: p.deploy && !p.disposable, Config: r.agentConfig(p, url), CodeStore: code.StoreURL(storage.Code),
 			Schedules: map[string]string{
 				"audit": s.Agent.Schedules.Audit, "mirror-verify": s.Agent.Schedules.MirrorVerify, "restore-proof": s.Agent.Schedules.RestoreProof,
 				"preflight": s.Agent.Schedules.Preflight, "code-backup": s.Agent.Schedules.CodeBackup,

@@ -63,6 +63,7 @@ func Run(t *testing.T, e Engine) {
 		"a changed schema is seen":                  schemaChange,
 		"remove":                                    remove,
 		"fence":                                     fence,
+		"of two agents one gets the lease":          lease,
 		"an interrupted restore resumes":            resume,
 		"a target that is not empty is refused":     notEmpty,
 		"a load that fails leaves nothing":          loadFails,

@@ -25,7 +25,7 @@ func ownTrigger(name string) bool { return ownTriggers.MatchString(name) }
 func ownTable(name string) bool {
 	switch name {
 	case "lifeboat_state", "lifeboat_transaction", "lifeboat_schema", "lifeboat_shapes",
-		"lifeboat_changes",
+		"lifeboat_changes", "lifeboat_lease",
 		"lifeboat_restore", "lifeboat_units", "lifeboat_position", "lifeboat_portable":
 		return true
 	}
