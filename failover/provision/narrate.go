@@ -1,0 +1,53 @@
+package provision
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+// narrator turns the engine's events into lines for whoever watches.
+type narrator struct {
+	say  func(string)
+	done sync.WaitGroup
+	n    int // resources that have changed
+}
+
+// listen returns where the engine sends its events; the engine closes it.
+func (n *narrator) listen() chan<- events.EngineEvent {
+	c := make(chan events.EngineEvent)
+	n.done.Go(func() {
+		for e := range c {
+			n.hear(e)
+		}
+	})
+	return c
+}
+
+// wait returns when the last event was heard.
+func (n *narrator) wait() { n.done.Wait() }
+
+func (n *narrator) hear(e events.EngineEvent) {
+	if e.ResOutputsEvent == nil || n.say == nil {
+		return
+	}
+	m := e.ResOutputsEvent.Metadata
+	if m.Op == apitype.OpSame || m.Op == apitype.OpRefresh {
+		return
+	}
+	n.n++
+	n.say(fmt.Sprintf("%d: %sd %s", n.n, strings.TrimSuffix(string(m.Op), "d"), short(m.URN)))
+}
+
+// short is what a person needs of a URN: type and name.
+func short(urn string) string {
+	parts := strings.Split(urn, "::")
+	if len(parts) < 4 {
+		return urn
+	}
+	kind := parts[2][strings.LastIndexByte(parts[2], '$')+1:]
+	return kind + " " + parts[len(parts)-1]
+}
