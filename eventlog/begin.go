@@ -124,8 +124,8 @@ func (b *beginner) check(heads []*head, lead *head) error {
 		}
 	}
 	if r := lead.record; !b.record.Takeover && r.Home != b.home.id {
-		return fmt.Errorf("%w: the log moved to store %s at %s (epoch %d: %s); the %s store is %s. A takeover moves it back",
-			ErrFenced, r.Home, r.Begun.Format(timeFormat), r.Epoch, r.Reason, b.home.retry.role, b.home.id)
+		return fmt.Errorf("%w: %w to store %s at %s (epoch %d: %s); the %s store is %s. A takeover moves it back",
+			ErrFenced, ErrMoved, r.Home, r.Begun.Format(timeFormat), r.Epoch, r.Reason, b.home.retry.role, b.home.id)
 	}
 	return nil
 }

@@ -8,6 +8,9 @@ var (
 	// ErrFenced: another writer has begun a later epoch, or the log has moved to another
 	// store. This writer can never again be acknowledged; do not retry with it.
 	ErrFenced = errors.New("fenced")
+	// ErrMoved comes with ErrFenced when the log lives in another store by now: whatever is
+	// committed here can never become durable again.
+	ErrMoved = errors.New("the log has moved")
 	// ErrNotDurable: the wait ended first. The transaction may still become durable.
 	ErrNotDurable = errors.New("not durable yet")
 	// ErrDegraded: the local store has it, the mirror does not, and the writer was told

@@ -31,6 +31,10 @@ type Config struct {
 	// Unpinned leaves out the pin that keeps retention away: for stores that cannot be
 	// written to.
 	Unpinned bool
+	// KeepProgress leaves the restore's own records in the finished target, so that the
+	// same plan run again finds everything loaded and only verifies: for who has to know
+	// after a crash. Call the target's ForgetProgress afterwards.
+	KeepProgress bool
 	// Progress is told how far a step is, from several goroutines. May be nil.
 	Progress func(Progress)
 	Log      *slog.Logger     // nil: silent
@@ -177,6 +181,9 @@ func (r *restorer) run(ctx context.Context) error {
 	}
 	if err := r.step(StepVerify, func() error { return r.verify(ctx) }); err != nil {
 		return err
+	}
+	if r.cfg.KeepProgress {
+		return nil
 	}
 	return r.target.ForgetProgress(ctx)
 }

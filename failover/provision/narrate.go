@@ -12,23 +12,37 @@ import (
 // narrator turns the engine's events into lines for whoever watches.
 type narrator struct {
 	say  func(string)
+	over chan struct{} // closed when no more events will come
 	done sync.WaitGroup
 	n    int // resources that have changed
 }
 
-// listen returns where the engine sends its events; the engine closes it.
+// listen returns where the engine sends its events. An engine that never starts does not
+// close it, so wait must be called when the update has ended.
 func (n *narrator) listen() chan<- events.EngineEvent {
 	c := make(chan events.EngineEvent)
+	n.over = make(chan struct{})
 	n.done.Go(func() {
-		for e := range c {
-			n.hear(e)
+		for {
+			select {
+			case e, open := <-c:
+				if !open {
+					return
+				}
+				n.hear(e)
+			case <-n.over:
+				return
+			}
 		}
 	})
 	return c
 }
 
-// wait returns when the last event was heard.
-func (n *narrator) wait() { n.done.Wait() }
+// wait ends listening: the update has ended, so every event has been sent.
+func (n *narrator) wait() {
+	close(n.over)
+	n.done.Wait()
+}
 
 func (n *narrator) hear(e events.EngineEvent) {
 	if e.ResOutputsEvent == nil || n.say == nil {

@@ -152,11 +152,11 @@ type Cloud interface {
 
 // Database is the database of a place.
 type Database interface {
-	// Restore fills it up to a Seq, or goes on with that, and verifies it.
+	// Restore fills it up to a Seq, or goes on with that, and verifies it. What is loaded
+	// is recorded in the database itself, with the rows: again, it only verifies.
 	Restore(ctx context.Context, at Place, seq eventlog.Seq, say func(string)) (Restored, error)
-	// Restored reports whether it holds exactly the transactions up to seq.
-	Restored(ctx context.Context, at Place, seq eventlog.Seq) (Restored, bool, error)
-	// Arm installs capture. Armed reports whether it is there and fits.
+	// Arm installs capture, and takes the restore's records away. Armed reports whether
+	// that is so.
 	Arm(ctx context.Context, at Place) error
 	Armed(ctx context.Context, at Place) (bool, error)
 	// Protect begins an epoch after the fence's, towards the new mirror, and makes its
@@ -226,7 +226,7 @@ func Steps(r Recipe, p Parts) ([]Step, *Evidence) {
 			b.probe(failover.StepDeploy), b.teardown(), b.report(failover.StepDestroy))
 	} else {
 		steps = append(steps, b.fence(), b.provision(failover.StepAuthorise), b.restore(failover.StepFence, failover.StepProvision), b.verify(), b.arm(),
-			b.deploy(StepArm), b.traffic(), b.probe(failover.StepTraffic), b.protect(), b.report(failover.StepProbe, failover.StepCapture))
+			b.deploy(StepArm), b.traffic(), b.probe(failover.StepTraffic), b.protect(), b.report(failover.StepCapture))
 	}
 	for i := range steps {
 		steps[i].Forecast = r.Forecast[steps[i].Name]
@@ -279,16 +279,11 @@ func (b *builder) provision(after ...failover.StepName) Step {
 	return s
 }
 
+// restore has no question of its own: the database records what is loaded, and Restore
+// asks it.
 func (b *builder) restore(after ...failover.StepName) Step {
 	return Step{
-		Name: failover.StepRestore, After: after, Keep: &b.found.Restored, Final: true, // the application changes it
-		Done: func(ctx context.Context) (any, bool, error) {
-			seq, err := b.target(ctx)
-			if err != nil {
-				return nil, false, err
-			}
-			return result(b.parts.Database.Restored(ctx, b.found.Place, seq))
-		},
+		Name: failover.StepRestore, After: after, Keep: &b.found.Restored,
 		Do: func(ctx context.Context, say func(string)) (any, error) {
 			seq, err := b.target(ctx)
 			if err != nil {
@@ -360,10 +355,11 @@ func (b *builder) probe(after failover.StepName) Step {
 	}}
 }
 
-// protect needs no traffic: it overlaps with deploying and with what users do first.
+// protect comes when users are served again: until then what they commit is captured in
+// the database. Before that it would only hold them up.
 func (b *builder) protect() Step {
 	return Step{
-		Name: failover.StepCapture, After: []failover.StepName{StepArm}, Keep: &b.found.Protection, Final: true,
+		Name: failover.StepCapture, After: []failover.StepName{failover.StepProbe}, Keep: &b.found.Protection, Final: true,
 		Done: func(ctx context.Context) (any, bool, error) {
 			return result(b.parts.Database.Protected(ctx, b.found.Place, b.found.Fence.Epoch))
 		},

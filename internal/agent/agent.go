@@ -102,7 +102,8 @@ type Agent struct {
 
 // Start begins a new epoch of the log and opens the HTTP interface. It waits for both
 // stores, whatever OnMirrorLoss says, until ctx ends: an agent that has never reached
-// the mirror protects nothing. ErrFenced: the log has moved to another store.
+// the mirror protects nothing. ErrFenced: another agent has begun, or the log has moved to
+// another store (ErrMoved); in that case the database refuses writes from then on.
 func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 		Reason: cfg.Reason, Log: cfg.Log, Clock: cfg.Clock,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
+		return nil, fmt.Errorf("open the log: %w", errors.Join(err, a.quiesce(ctx, err)))
 	}
 	a.writer = w
 	a.metrics = newMetrics(gauges{
@@ -151,6 +152,20 @@ func (a *Agent) show(ctx context.Context) (err error) {
 			a.cfg.Log.WarnContext(ctx, "standbys will not see this agent at work", "err", err)
 		}
 	}
+	return nil
+}
+
+// quiesce makes the database refuse writes when the log has moved away: a primary that
+// comes back after a failover must not take what nobody will ever keep. Another agent on
+// the same stores is no reason.
+func (a *Agent) quiesce(ctx context.Context, err error) error {
+	if !errors.Is(err, eventlog.ErrMoved) {
+		return nil
+	}
+	if ferr := a.cfg.Source.Fence(ctx, "the log has moved to another region"); ferr != nil {
+		return fmt.Errorf("and the database could not be made to refuse writes: %w", ferr)
+	}
+	a.cfg.Log.Error("the log has moved to another region; the database refuses writes from now on")
 	return nil
 }
 
