@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -230,11 +231,31 @@ func TestOldPrimaryComesBack(t *testing.T) {
 	twice, err := log.Fence(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, f, twice, "fencing again began another epoch")
+}
 
-	left, err := salvage.Orphans(t.Context(), r.primary, f.End)
+// TestOrphansAreFound: what only the lost region's log has is set aside, kept, and listed,
+// whoever asks.
+func TestOrphansAreFound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.admit(1, 5)
+	r.barrier()
+	r.mirror.Use(memory.Always(memory.Failed()))
+	r.admit(6, 6)
+	require.Eventually(t, func() bool { return r.agent.Frontier().Local == 6 }, time.Minute, time.Millisecond)
+	r.kill()
+	r.mirror.Use(nil)
+	lost := &salvage.Log{DR: r.mirror, Reason: "failover f1"}
+	f, err := lost.Fence(t.Context())
 	require.NoError(t, err)
-	require.Len(t, left, 1, "patient 6 is in the old region's log alone: set aside, kept, reported")
-	require.EqualValues(t, 1, left[0].Transactions())
+	require.EqualValues(t, 5, f.End.Seq)
+	require.Empty(t, f.Orphans, "the lost region cannot be asked")
+	found := &salvage.Log{DR: r.mirror, Old: r.primary, Reason: "failover f1"} // it is back
+	f, done, err := found.Fenced(t.Context())
+	require.NoError(t, err)
+	require.True(t, done)
+	require.Len(t, f.Orphans, 1)
+	require.EqualValues(t, 1, f.Orphans[0].Transactions())
 }
 
 // TestRestoreAgainOnlyVerifies, whatever it had come to, and arming takes its records away.
