@@ -51,6 +51,23 @@ func parsePackName(e Epoch, name string) (pack, bool) {
 	return pack{epoch: e, first: first, last: last}, ok
 }
 
+// Holds tells which slots of the log an object with that name holds, both included: one
+// for a segment or fence, many for a pack. false: it is neither.
+func Holds(name string) (e Epoch, first, last Slot, ok bool) {
+	rest, packed := strings.CutPrefix(name, packPrefix)
+	epoch, slot, found := strings.Cut(strings.TrimPrefix(rest, logPrefix), "/")
+	if !found || !belongs(name) {
+		return 0, 0, 0, false
+	}
+	e, err := ParseEpoch(epoch)
+	if packed {
+		p, ok := parsePackName(e, slot)
+		return e, p.first, p.last, ok && err == nil
+	}
+	first, err2 := ParseSlot(slot)
+	return e, first, first, err == nil && err2 == nil
+}
+
 // packHeader is the fixed beginning of a pack.
 type packHeader struct {
 	stream, writer ID

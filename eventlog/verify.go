@@ -48,7 +48,33 @@ type Damage struct {
 // the newest segments of an open epoch are missing cannot be seen from one store alone:
 // compare End with the other store's, or with a position that a snapshot has.
 func (l *Log) Verify(ctx context.Context) (*VerifyReport, error) {
-	v := &verifier{objects: l.objects, report: &VerifyReport{}}
+	return l.VerifyFrom(ctx, VerifyState{}, nil)
+}
+
+// VerifyState is how far a verification got that has found nothing wrong. The zero value
+// is the beginning. It can be kept as JSON.
+type VerifyState struct {
+	Stream       ID            `json:"stream"`
+	At           Position      `json:"at"` // of the last segment that was read and is whole
+	Segments     int           `json:"segments"`
+	Transactions uint64        `json:"transactions"`
+	Bytes        int64         `json:"bytes"`
+	Orphans      []SegmentInfo `json:"orphans"`
+}
+
+// VerifyFrom is Verify that goes on where an earlier one stopped, without reading again
+// what that one found whole. progress, which may be nil, is told after every segment how
+// far it got; from the first damage on it is told nothing more, so that going on from
+// there finds the damage again.
+func (l *Log) VerifyFrom(ctx context.Context, from VerifyState, progress func(VerifyState)) (*VerifyReport, error) {
+	v := &verifier{objects: l.objects, report: &VerifyReport{}, resumed: from.At, progress: progress}
+	if !from.At.IsZero() {
+		v.at, v.open = from.At, true
+		*v.report = VerifyReport{
+			Stream: from.Stream, Segments: from.Segments, Transactions: from.Transactions, Bytes: from.Bytes, End: from.At,
+			Orphans: slices.Clone(from.Orphans), Intact: []SeqRange{{First: 1, Last: from.At.Seq}},
+		}
+	}
 	if err := v.run(ctx); err != nil {
 		return nil, fmt.Errorf("verify the log: %w", err)
 	}
@@ -65,10 +91,14 @@ type verifier struct {
 	whole   bool     // nothing was wrong so far
 	from    Seq      // the first transaction that the pending damage may have held
 	pending []int    // damage of segments whose transactions are not known yet
+
+	resumed  Position // everything up to here was verified before
+	progress func(VerifyState)
+	ahead    int64 // bytes of the next epoch's record
 }
 
 func (v *verifier) run(ctx context.Context) error {
-	v.chained, v.whole, v.from = true, true, 1
+	v.chained, v.whole, v.from = true, true, v.resumed.Seq+1
 	if err := v.names(ctx); err != nil {
 		return err
 	}
@@ -76,12 +106,18 @@ func (v *verifier) run(ctx context.Context) error {
 	if err != nil || last == 0 {
 		return err
 	}
-	this, err := v.record(ctx, 1)
-	for e := Epoch(1); err == nil && e <= last; e++ {
+	first, before := max(v.resumed.Epoch, 1), v.report.Bytes
+	this, err := v.record(ctx, first)
+	if !v.resumed.IsZero() {
+		v.report.Bytes = before // its record was counted then
+	}
+	for e := first; err == nil && e <= last; e++ {
 		var next *epochRecord
+		before = v.report.Bytes
 		if e < last {
 			next, err = v.record(ctx, e+1)
 		}
+		v.ahead = v.report.Bytes - before
 		if err == nil {
 			err = v.epoch(ctx, e, this, next, e == last)
 		}
@@ -233,6 +269,12 @@ func (v *verifier) keep(s *Segment) {
 	if v.whole {
 		v.report.End = v.at
 	}
+	if v.progress != nil && v.whole && len(v.report.Damage) == 0 {
+		v.progress(VerifyState{
+			Stream: v.report.Stream, At: v.at, Segments: v.report.Segments, Transactions: v.report.Transactions,
+			Bytes: v.report.Bytes - v.ahead, Orphans: v.report.Orphans,
+		})
+	}
 }
 
 // epoch verifies the objects of one epoch. this and next are nil if their records are
@@ -241,6 +283,7 @@ func (v *verifier) epoch(ctx context.Context, e Epoch, this, next *epochRecord, 
 	switch {
 	case this == nil:
 		v.open, v.whole = false, false
+	case v.resumed.Epoch == e: // the log before it was compared with its record then
 	case v.chained && !v.at.same(this.End):
 		v.damage(EpochName(e), fmt.Errorf("%w: says the log before it ends at %v, it ends at %v", ErrDiverged, this.End, v.at))
 		v.broken()
@@ -249,6 +292,9 @@ func (v *verifier) epoch(ctx context.Context, e Epoch, this, next *epochRecord, 
 		v.at, v.chained, v.from = this.End, true, this.End.Seq+1
 	}
 	w := &epochVerifier{verifier: v, epoch: e, this: this, last: last, end: maxSlot}
+	if v.resumed.Epoch == e {
+		w.want = v.resumed.Slot + 1
+	}
 	if next != nil {
 		w.end = (&epochRecord{Epoch: e}).slots(next)
 	} else if !last {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -41,6 +42,8 @@ func (w *epochVerifier) run(ctx context.Context) error {
 		return err
 	}
 	outer, inner := nested(packs)
+	verified := func(p pack) bool { return p.last < w.want }
+	outer, inner = slices.DeleteFunc(outer, verified), slices.DeleteFunc(inner, verified)
 	for _, p := range inner {
 		if err := w.innerPack(ctx, p); err != nil {
 			return err
@@ -126,9 +129,12 @@ func (w *epochVerifier) finish(ctx context.Context) error {
 
 // slots lists what is in the store, name by name.
 func (w *epochVerifier) slots(ctx context.Context, failed *error) iter.Seq[Slot] {
-	prefix := logPrefix + w.epoch.String() + "/"
+	prefix, after := logPrefix+w.epoch.String()+"/", ""
+	if w.want > 0 { // resumed
+		after = SegmentName(w.epoch, w.want-1)
+	}
 	return func(yield func(Slot) bool) {
-		for info, err := range w.objects.store.List(ctx, prefix, "") {
+		for info, err := range w.objects.store.List(ctx, prefix, after) {
 			if *failed = err; err != nil {
 				return
 			}

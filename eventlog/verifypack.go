@@ -38,7 +38,9 @@ func (w *epochVerifier) notePack(p pack, err error) error {
 // pack verifies a pack, and the objects that its segments still have of their own: what
 // one of the two has whole is not lost.
 func (w *epochVerifier) pack(ctx context.Context, p pack, l *lookahead) error {
-	w.report.Bytes += p.size
+	if w.epoch != w.resumed.Epoch || p.first > w.resumed.Slot { // else it was counted then
+		w.report.Bytes += p.size
+	}
 	own := make(map[Slot]found)
 	for f, err := range prefetch(ctx, l.before(p.last+1), w.fetch) {
 		if err != nil {

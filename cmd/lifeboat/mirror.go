@@ -78,16 +78,22 @@ func (a *app) mirrorStatusCommand() *cobra.Command {
 func (a *app) mirrorVerifyCommand() *cobra.Command {
 	var rate config.Size
 	var alone bool
+	var resume string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Read everything in both stores, compare them, and name what is wrong and what it costs; repairs nothing",
-		Args:  noArgs,
+		Long: `Read everything in both stores, check every hash and every link, compare the two, and name what is wrong
+and which restore points that costs. It repairs nothing.
+
+With --resume FILE it can be interrupted: it notes there what it found whole, and a later run with the same
+file reads only the rest. The file is removed when everything has been read.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.bothStores(cmd.Context(), alone)
 			if err != nil {
 				return err
 			}
-			r, err := mirror.Verify(cmd.Context(), s, int64(rate))
+			r, err := verifyMirror(cmd.Context(), s, mirror.Options{Rate: int64(rate)}, resume)
 			if err != nil {
 				return err
 			}
@@ -100,7 +106,19 @@ func (a *app) mirrorVerifyCommand() *cobra.Command {
 	a.flagsFor(cmd, thePrimary|theMirror)
 	cmd.Flags().Var(&rate, "rate", "read at most so much a second from each store (default: as fast as it goes)")
 	cmd.Flags().BoolVar(&alone, "mirror-only", false, "read the mirror's store alone, as if the primary were lost")
+	cmd.Flags().StringVar(&resume, "resume", "", "keep in this file how far it got, and go on from there")
 	return cmd
+}
+
+// verifyMirror verifies, noting in a file how far it got if there is to be one.
+func verifyMirror(ctx context.Context, s mirror.Stores, o mirror.Options, resume string) (r *mirror.Report, err error) {
+	if resume != "" {
+		if o.Pass, err = mirror.OpenPass(resume); err != nil {
+			return nil, fmt.Errorf("%w: --resume: %w", errUsage, err)
+		}
+		defer func() { err = errors.Join(err, o.Pass.Close(err == nil)) }()
+	}
+	return mirror.Verify(ctx, s, o)
 }
 
 func (a *app) mirrorRepairCommand() *cobra.Command {
@@ -116,7 +134,7 @@ func (a *app) mirrorRepairCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := mirror.Verify(ctx, s, int64(rate))
+			found, err := mirror.Verify(ctx, s, mirror.Options{Rate: int64(rate)})
 			if err != nil {
 				return err
 			}

@@ -46,7 +46,7 @@ func (s *site) inMemory(name string) *memory.Store {
 }
 
 func common(name string) bool {
-	return slices.ContainsFunc([]string{"epochs/", "log/", "chunks/", "snapshots/"}, func(p string) bool { return strings.HasPrefix(name, p) })
+	return slices.ContainsFunc([]string{"epochs/", "log/", "packs/", "chunks/", "snapshots/"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // TestMirrorVerifyNamesAndRepairHeals damages every object of either store in every way:
@@ -56,7 +56,7 @@ func TestMirrorVerifyNamesAndRepairHeals(t *testing.T) {
 	site := filled(t)
 	ctx := t.Context()
 	stores := mirror.Stores{Primary: site.inMemory("primary"), Mirror: site.inMemory("mirror")}
-	clean, err := mirror.Verify(ctx, stores, 0)
+	clean, err := mirror.Verify(ctx, stores, mirror.Options{})
 	require.NoError(t, err)
 	require.Empty(t, clean.Findings())
 	damages := map[string]func(s *memory.Store, name, other string){
@@ -73,7 +73,7 @@ func TestMirrorVerifyNamesAndRepairHeals(t *testing.T) {
 				before := bodies(store)
 				other := names[(i+1)%len(names)]
 				damage(store, name, other)
-				found, err := mirror.Verify(ctx, stores, 0)
+				found, err := mirror.Verify(ctx, stores, mirror.Options{})
 				require.NoError(t, err, "%s %s %s", how, side, name)
 				here := found.Mirror
 				if side == "primary" {
@@ -119,7 +119,7 @@ func TestMirrorDamagedInBothRegions(t *testing.T) {
 	primary.Tamper(name, memory.Flip(50))
 	other.Tamper(name, memory.Flip(60))
 	before := bodies(primary)
-	found, err := mirror.Verify(t.Context(), stores, 0)
+	found, err := mirror.Verify(t.Context(), stores, mirror.Options{})
 	require.NoError(t, err)
 	require.Len(t, found.Findings(), 2)
 	require.NotEmpty(t, found.Mirror.Findings[0].Snapshots)
@@ -158,7 +158,7 @@ func TestMirrorLag(t *testing.T) {
 	site := filled(t)
 	primary, behind := site.inMemory("primary"), site.inMemory("mirror")
 	stores := mirror.Stores{Primary: primary, Mirror: behind}
-	all, err := mirror.Verify(t.Context(), stores, 0)
+	all, err := mirror.Verify(t.Context(), stores, mirror.Options{})
 	require.NoError(t, err)
 	for _, n := range behind.Names() {
 		if strings.HasPrefix(n, "log/") || strings.HasPrefix(n, "epochs/") {
@@ -191,7 +191,7 @@ func TestMirrorDoesNotCopyWhatATakeoverSetAside(t *testing.T) {
 	primary.Put(after, body)
 	before := bodies(dr)
 	stores := mirror.Stores{Primary: primary, Mirror: dr}
-	found, err := mirror.Verify(t.Context(), stores, 0)
+	found, err := mirror.Verify(t.Context(), stores, mirror.Options{})
 	require.NoError(t, err)
 	_, err = mirror.Repair(t.Context(), stores, found, true)
 	require.NoError(t, err)

@@ -6,6 +6,10 @@
 // from the side that has them whole ([Repair]). It reads through the same decorators as
 // everybody else, so encrypted stores are compared by what they say, not by their bytes.
 //
+// Each store is compacted by itself, so the same segments may be objects of their own in
+// one and packs in the other: what is held is compared by slot, and each form heals the
+// other. A long verification can be bounded in rate and go on after an interruption ([Pass]).
+//
 // It never overwrites: an object that is missing is created, one that is damaged is
 // deleted first and only when told so, with its good bytes already in memory. It never
 // copies a store's identity, pins, or segments that a takeover has set aside. It refuses

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/blob"
@@ -61,38 +62,59 @@ func heal(ctx context.Context, from, to blob.Store, findings []Finding, replace 
 			done.Left = append(done.Left, f)
 			continue
 		}
-		n, err := copyObject(ctx, from, to, f)
-		if err != nil {
+		if err := done.heal(ctx, from, to, f); err != nil {
 			return err
-		}
-		done.Bytes += n
-		if f.Problem == Damaged {
-			done.Replaced = append(done.Replaced, f.Object)
-		} else {
-			done.Copied = append(done.Copied, f.Object)
 		}
 	}
 	return nil
 }
 
-func copyObject(ctx context.Context, from, to blob.Store, f Finding) (int64, error) {
-	body, err := blob.ReadAll(ctx, from, f.Object, maxObject)
-	if err != nil {
-		return 0, err
-	}
-	if f.Problem == Damaged {
-		if err := to.Delete(ctx, f.Object); err != nil {
-			return 0, err
+// heal copies what heals one finding, and deletes a damaged object: before its own good
+// bytes are written, which are in memory then, or after those of objects with other names.
+func (r *Repairs) heal(ctx context.Context, from, to blob.Store, f Finding) error {
+	for _, name := range f.From {
+		if name != f.Object {
+			if _, err := to.Stat(ctx, name); err == nil {
+				continue // if it is damaged, it has a finding of its own
+			} else if !errors.Is(err, blob.ErrNotExist) {
+				return err
+			}
+		}
+		body, err := blob.ReadAll(ctx, from, name, maxObject)
+		if err != nil {
+			return err
+		}
+		if f.Problem == Damaged && name == f.Object {
+			if err := to.Delete(ctx, name); err != nil {
+				return err
+			}
+		}
+		if err := put(ctx, to, name, body); err != nil {
+			return err
+		}
+		r.Bytes += int64(len(body))
+		if f.Problem == Damaged && name == f.Object {
+			r.Replaced = append(r.Replaced, name)
+		} else if !slices.Contains(r.Copied, name) {
+			r.Copied = append(r.Copied, name)
 		}
 	}
-	if err := to.Create(ctx, f.Object, body); err != nil {
-		return 0, err
+	if f.Problem == Damaged && !slices.Contains(f.From, f.Object) {
+		r.Replaced = append(r.Replaced, f.Object)
+		return to.Delete(ctx, f.Object)
 	}
-	there, err := blob.ReadAll(ctx, to, f.Object, maxObject)
+	return nil
+}
+
+func put(ctx context.Context, to blob.Store, name string, body []byte) error {
+	if err := to.Create(ctx, name, body); err != nil {
+		return err
+	}
+	there, err := blob.ReadAll(ctx, to, name, maxObject)
 	if err == nil && !bytes.Equal(there, body) {
-		err = fmt.Errorf("%s: %w", f.Object, ErrChanged)
+		err = fmt.Errorf("%s: %w", name, ErrChanged)
 	}
-	return int64(len(body)), err
+	return err
 }
 
 // Lag is how far the mirror is behind the primary.

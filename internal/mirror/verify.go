@@ -15,12 +15,13 @@ import (
 
 // prefixes of what both regions hold alike.
 func prefixes() []string {
-	return []string{restore.ChunkPrefix, epochs, segments, restore.SnapshotPrefix}
+	return []string{restore.ChunkPrefix, epochs, segments, packs, restore.SnapshotPrefix}
 }
 
 const (
 	epochs   = "epochs/"
 	segments = "log/"
+	packs    = "packs/"
 )
 
 // Problem is what is wrong with an object.
@@ -41,9 +42,11 @@ type Finding struct {
 	Transactions eventlog.SeqRange `json:"transactions"`
 	// Snapshots that need it, by their Seq.
 	Snapshots []eventlog.Seq `json:"snapshots"`
-	// Elsewhere: the other region has it whole.
-	Elsewhere bool   `json:"elsewhere"`
-	Advice    string `json:"advice"`
+	// Elsewhere: the other region has it whole, in the objects From. The same segments of
+	// the log may be in objects of other names there.
+	Elsewhere bool     `json:"elsewhere"`
+	From      []string `json:"from,omitempty"`
+	Advice    string   `json:"advice"`
 }
 
 // Side is what was found in one region.
@@ -58,6 +61,7 @@ type Side struct {
 	Lost   []restore.Range `json:"lost"`
 
 	names map[string]bool
+	packs []packed
 }
 
 // Report is what Verify found. A region that was not looked at is nil.
@@ -79,11 +83,19 @@ func (r *Report) Findings() (all []Finding) {
 // Stores are the two regions'. Primary is nil if it is lost, or not to be read.
 type Stores struct{ Primary, Mirror blob.Store }
 
+// Options of Verify. The zero value reads everything, as fast as it goes.
+type Options struct {
+	Rate int64 // bytes a second read from each store at most; 0: unbounded
+	// Pass says what an interrupted verification of the same stores has found whole, which
+	// is not read again, and remembers what this one does. May be nil.
+	Pass *Pass
+}
+
 // Verify reads every object of the log and of the snapshots, checks all hashes and links,
 // and compares what the two regions hold. It changes nothing. The error is for a store
-// that cannot be read; damage is in the report. rate bounds reading, in bytes a second for
-// each store; 0: unbounded. It holds the names of all objects in memory.
-func Verify(ctx context.Context, s Stores, rate int64) (*Report, error) {
+// that cannot be read; damage is in the report. It holds the names of all objects in
+// memory.
+func Verify(ctx context.Context, s Stores, o Options) (*Report, error) {
 	r := &Report{}
 	var err error
 	// Names are listed before anything is read: what is written meanwhile is not missing.
@@ -94,11 +106,11 @@ func Verify(ctx context.Context, s Stores, rate int64) (*Report, error) {
 		if r.Primary, err = list(ctx, s.Primary); err != nil {
 			return nil, fmt.Errorf("primary: %w", err)
 		}
-		if err := r.Primary.verify(ctx, pace.New(s.Primary, rate)); err != nil {
+		if err := r.Primary.verify(ctx, pace.New(s.Primary, o.Rate), o.Pass.part("primary")); err != nil {
 			return nil, fmt.Errorf("primary: %w", err)
 		}
 	}
-	if err := r.Mirror.verify(ctx, pace.New(s.Mirror, rate)); err != nil {
+	if err := r.Mirror.verify(ctx, pace.New(s.Mirror, o.Rate), o.Pass.part("mirror")); err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
 	if r.Primary != nil {
@@ -119,15 +131,16 @@ func list(ctx context.Context, store blob.Store) (*Side, error) {
 			s.names[info.Name] = true
 		}
 	}
-	s.Objects = len(s.names)
+	s.Objects, s.packs = len(s.names), s.packsOf()
 	return s, nil
 }
 
-func (s *Side) verify(ctx context.Context, store blob.Store) (err error) {
-	if s.Log, err = eventlog.OpenLog(store).Verify(ctx); err != nil {
+func (s *Side) verify(ctx context.Context, store blob.Store, p part) (err error) {
+	if s.Log, err = eventlog.OpenLog(store).VerifyFrom(ctx, p.from(), p.progress); err != nil {
 		return err
 	}
-	if s.Snapshots, err = snapshot.Verify(ctx, store, nil); err != nil {
+	known := p.chunks(func(d eventlog.Digest) bool { return s.names[restore.ChunkName(d)] })
+	if s.Snapshots, err = snapshot.VerifyFrom(ctx, store, snapshot.VerifyConfig{Known: known, Note: p.note}); err != nil {
 		return err
 	}
 	for _, d := range s.Log.Damage {
@@ -165,8 +178,12 @@ func (s *Side) compare(other *Side) {
 		if s.names[name] || known[name] || other.named(name) || setAside(name, s, other) {
 			continue
 		}
+		_, _, _, ofLog := eventlog.Holds(name)
+		if ofLog && s.holders(name) != nil {
+			continue // compacted here and not there, or the other way about
+		}
 		f := s.find(name, "the other region has it")
-		if strings.HasPrefix(name, segments) {
+		if ofLog {
 			f.Transactions = eventlog.SeqRange{First: s.Log.End.Seq + 1, Last: other.Log.End.Seq}
 		}
 		if seq, _, err := restore.ParseManifestName(name); err == nil {
@@ -204,7 +221,10 @@ func (r *Report) advise() {
 		slices.SortFunc(s.Findings, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
 		for j := range s.Findings {
 			f := &s.Findings[j]
-			f.Elsewhere = other != nil && other.names[f.Object] && !other.named(f.Object)
+			if other != nil {
+				f.From = other.holders(f.Object)
+			}
+			f.Elsewhere = f.From != nil
 			f.Advice = advice(f, other != nil)
 		}
 	}

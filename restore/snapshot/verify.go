@@ -52,6 +52,29 @@ func List(ctx context.Context, store blob.Store) ([]restore.Snapshot, []restore.
 // The error is for a store that cannot be read; damage is in the report. It holds about
 // 64 MiB and some 150 bytes a chunk. progress may be nil.
 func Verify(ctx context.Context, store blob.Store, progress func(restore.Progress)) (*VerifyReport, error) {
+	return VerifyFrom(ctx, store, VerifyConfig{Progress: progress})
+}
+
+// VerifyConfig lets a verification go on where an earlier one stopped.
+type VerifyConfig struct {
+	Progress func(restore.Progress) // may be nil
+	// Known are the chunks that an earlier verification found whole. They are not read.
+	Known []Checked
+	// Note is told of every chunk that is found whole, to be Known another time. May be nil.
+	Note func(Checked)
+}
+
+// Checked is a chunk that was read and found whole. It can be kept as JSON.
+type Checked struct {
+	Digest eventlog.Digest `json:"digest"`
+	// Table is the table that it was read as a part of, with its version, and State what
+	// its rows add up to there; both are empty for a chunk that no snapshot needs.
+	Table string         `json:"table"`
+	State database.State `json:"state"`
+}
+
+// VerifyFrom is Verify that does not read again what is known to be whole.
+func VerifyFrom(ctx context.Context, store blob.Store, cfg VerifyConfig) (*VerifyReport, error) {
 	inv, err := restore.SurveyAll(ctx, store)
 	if err != nil {
 		return nil, fmt.Errorf("verify snapshots: %w", err)
@@ -61,11 +84,22 @@ func Verify(ctx context.Context, store blob.Store, progress func(restore.Progres
 		return nil, err
 	}
 	v := &verifier{
-		store: store, codec: codec, inv: inv, progress: progress, report: &VerifyReport{Snapshots: len(inv.Snapshots)},
+		store: store, codec: codec, inv: inv, progress: cfg.Progress, note: cfg.Note, report: &VerifyReport{Snapshots: len(inv.Snapshots)},
 		objects: make(map[eventlog.Digest]error), states: make(map[chunkOf]database.State),
+		known: make(map[eventlog.Digest]bool),
 	}
-	if progress == nil {
+	if v.progress == nil {
 		v.progress = func(restore.Progress) {}
+	}
+	if v.note == nil {
+		v.note = func(Checked) {}
+	}
+	for _, k := range cfg.Known {
+		if k.Table == "" {
+			v.known[k.Digest] = true
+		} else {
+			v.states[chunkOf{k.Digest, k.Table}] = k.State
+		}
 	}
 	before := inv.Window()
 	v.brokenManifests()
@@ -99,10 +133,12 @@ type verifier struct {
 	codec    *restore.Codec
 	inv      *restore.Inventory
 	progress func(restore.Progress)
+	note     func(Checked)
 	report   *VerifyReport
 	objects  map[eventlog.Digest]error // read: nil if intact
 	states   map[chunkOf]database.State
-	hiding   []eventlog.Seq // of manifests that cannot be read
+	known    map[eventlog.Digest]bool // whole, and needed by nothing, as an earlier run found
+	hiding   []eventlog.Seq           // of manifests that cannot be read
 }
 
 func (v *verifier) brokenManifests() {
@@ -202,6 +238,7 @@ func (v *verifier) table(ctx context.Context, s restore.Snapshot, table *databas
 	for _, c := range chunks {
 		if state, ok := v.states[chunkOf{c.Digest, tag}]; ok {
 			sum = sum.Plus(state)
+			v.count(c.Ref)
 			if err := v.objects[c.Digest]; err != nil {
 				v.found(c.Name(), err.Error(), s)
 			}
@@ -225,6 +262,8 @@ func (v *verifier) table(ctx context.Context, s restore.Snapshot, table *databas
 			var damage *restore.DamageError
 			errors.As(err, &damage)
 			v.objects[c.Digest] = damage.Err
+		} else {
+			v.note(Checked{c.Digest, tag, item.Value.state})
 		}
 		v.states[chunkOf{c.Digest, tag}] = item.Value.state
 		sum = sum.Plus(item.Value.state)
@@ -296,6 +335,10 @@ func (v *verifier) rest(ctx context.Context) error {
 		if read || slices.ContainsFunc(v.report.Damage, func(f Finding) bool { return f.Object == info.Name }) {
 			continue
 		}
+		if v.known[d] {
+			v.count(restore.Ref{Digest: d, Size: info.Size})
+			continue
+		}
 		sum, err := digest(ctx, v.store, info.Name)
 		if errors.Is(err, blob.ErrNotExist) {
 			continue // removed meanwhile; nothing needed it
@@ -307,6 +350,8 @@ func (v *verifier) rest(ctx context.Context) error {
 		if sum != d {
 			v.objects[d] = eventlog.ErrCorrupt
 			v.report.Damage = append(v.report.Damage, Finding{Object: info.Name, Detail: "its bytes do not have the SHA-256 in its name"})
+		} else {
+			v.note(Checked{Digest: d})
 		}
 	}
 	return nil
