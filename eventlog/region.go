@@ -95,6 +95,11 @@ func (o objects) noStray(ctx context.Context, last Epoch) error {
 	if err != nil || len(stray) == 0 {
 		return err
 	}
+	// The caller may have listed the epochs before this one began.
+	begun, err := o.get(ctx, EpochName(last+1))
+	if err != nil || begun != nil {
+		return err
+	}
 	return &ObjectError{EpochName(last + 1), fmt.Errorf("%w: %s exists", ErrGap, logPrefix+stray[0])}
 }
 
