@@ -7,65 +7,83 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/eventlog"
 	"lifeboat/internal/blob/dir"
 )
 
-// BenchmarkCommit: durable commits a second of 64 writers over two folders, beside bare
-// fsyncs a second of the same folder in the same run. Group commit should give at least
-// ten times as many.
+// BenchmarkCommit: durable commits a second over two folders, each writer waiting for its
+// own before the next, beside bare fsyncs a second of one writer that only appends a row
+// to a file beside those folders: measured just before and just after, so that both see
+// the same disk. Group commit should give 64 writers at least ten times as many.
+//
+// Nothing is deleted before the end: ext4 looks at every inode freed in the last minute
+// before it hands out one, which made creates up to ten times slower than in a log that
+// only grows.
 func BenchmarkCommit(b *testing.B) {
 	root := b.TempDir()
-	b.Run("limit/fsync", func(b *testing.B) {
-		f, err := os.Create(filepath.Join(root, "bare"))
-		require.NoError(b, err)
-		defer f.Close()
-		row := make([]byte, 200)
-		for b.Loop() {
-			_, err := f.Write(row)
-			require.NoError(b, err)
-			require.NoError(b, f.Sync())
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "fsyncs/s")
-	})
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprint("writers-", writers), func(b *testing.B) {
-			local, err := dir.Init(filepath.Join(b.TempDir(), "local"))
+			run := filepath.Join(root, fmt.Sprint(writers, "-", b.N))
+			local, err := dir.Init(filepath.Join(run, "local"))
 			require.NoError(b, err)
-			mirror, err := dir.Init(filepath.Join(b.TempDir(), "mirror"))
+			mirror, err := dir.Init(filepath.Join(run, "mirror"))
 			require.NoError(b, err)
 			w := openWithSchema(b, local, mirror)
-			value := string(make([]byte, 180))
-			var next atomic.Int64
-			var group sync.WaitGroup
+			bare := bareFsyncs(b, run)
 			b.ResetTimer()
-			for range writers {
-				group.Go(func() {
-					for {
-						i := next.Add(1)
-						if i > int64(b.N) {
-							return
-						}
-						seq, err := w.Append(background, one("tx", insert("t0", i, value)))
-						if err == nil {
-							err = w.WaitDurable(background, seq)
-						}
-						if err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			group.Wait()
+			commit(b, w, writers)
 			b.StopTimer()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+			rate := float64(b.N) / b.Elapsed().Seconds()
+			bare = (bare + bareFsyncs(b, run)) / 2
 			at, err := w.Flush(background)
 			require.NoError(b, err)
-			b.ReportMetric(float64(b.N)/float64(max(1, at.Slot)), "commits/segment")
 			require.NoError(b, w.Close(background))
+			b.ReportMetric(rate, "commits/s")
+			b.ReportMetric(bare, "fsyncs/s")
+			b.ReportMetric(rate/bare, "of-bare")
+			b.ReportMetric(float64(b.N)/float64(max(1, at.Slot)), "commits/segment")
 		})
 	}
+}
+
+// commit makes b.N transactions durable, each waited for by its writer.
+func commit(b *testing.B, w *eventlog.Writer, writers int) {
+	value := string(make([]byte, 180))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range writers {
+		group.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				seq, err := w.Append(background, one("tx", insert("t0", i, value)))
+				if err == nil {
+					err = w.WaitDurable(background, seq)
+				}
+				if err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// bareFsyncs is how often a second a row can be appended to a file and made durable.
+func bareFsyncs(b *testing.B, folder string) float64 {
+	f, err := os.CreateTemp(folder, "bare")
+	require.NoError(b, err)
+	row := make([]byte, 200)
+	n, start := 0, time.Now()
+	for ; time.Since(start) < 200*time.Millisecond; n++ {
+		_, err := f.Write(row)
+		require.NoError(b, err)
+		require.NoError(b, f.Sync())
+	}
+	took := time.Since(start)
+	require.NoError(b, f.Close())
+	return float64(n) / took.Seconds()
 }

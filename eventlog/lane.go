@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"lifeboat/internal/blob"
@@ -29,6 +30,7 @@ func newLane(g *region, joined bool, end Position) *lane {
 // names the one before it.
 func (w *Writer) run() {
 	for w.ctx.Err() == nil {
+		w.gather()
 		w.mu.Lock()
 		b := w.take()
 		left := w.patienceLeft()
@@ -56,18 +58,47 @@ func (w *Writer) idle(left time.Duration) {
 	}
 }
 
-// take returns the next builder to send, closed, or nil if it is better to wait: while
-// segments are under way, small ones gather.
-func (w *Writer) take() *builder {
+// gather lets those go first who are about to append: when an answer has come, it woke
+// all who waited for it, and they tend to come back with their next transaction at once.
+// A segment without them would have them wait for the whole of it. It gives up the
+// processor and never sleeps, so that with nobody else about it costs nothing.
+func (w *Writer) gather() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range gatherRounds {
+		before := w.last
+		if !w.due() {
+			return
+		}
+		w.mu.Unlock()
+		runtime.Gosched()
+		w.mu.Lock()
+		if w.last == before {
+			return
+		}
+	}
+}
+
+// gatherRounds bounds gather where others never stop appending.
+const gatherRounds = 8
+
+// due reports whether there is something that should be sent now: while segments are
+// under way, small ones gather.
+func (w *Writer) due() bool {
 	if len(w.queue) == 0 || w.err != nil {
-		return nil
+		return false
 	}
 	under := w.sent - w.local.done
 	if !w.degraded {
 		under = max(under, w.sent-w.mirror.done)
 	}
 	ready := w.queue[0].closed || w.queue[0].bytes >= w.cfg.PipelineBytes
-	if under > 0 && (!ready || under >= Slot(w.cfg.Pipeline)) {
+	return under == 0 || ready && under < Slot(w.cfg.Pipeline)
+}
+
+// take returns the next builder to send, closed, or nil if it is better to wait.
+func (w *Writer) take() *builder {
+	if !w.due() {
 		return nil
 	}
 	w.closeOpen()
@@ -92,7 +123,7 @@ func (w *Writer) send(b *builder) {
 	w.sent++
 	w.pump(w.local)
 	w.pump(w.mirror)
-	w.moved() // the queue has room
+	w.space.all()
 }
 
 // pump sends what may be sent now.
@@ -180,6 +211,10 @@ func (w *Writer) ack(l *lane, s Slot, end Position) {
 	}
 	if least.done > w.durableSlots {
 		w.durableSlots, w.durable, w.durableAt = least.done, least.end, w.cfg.Clock().UTC()
+		w.progress.all()
+	}
+	if w.degraded { // then the local store's answers are what waits end with
+		w.progress.all()
 	}
 	if w.degraded && l == w.mirror && w.sent-l.done <= Slot(w.cfg.Pipeline) {
 		w.heal()
@@ -187,7 +222,6 @@ func (w *Writer) ack(l *lane, s Slot, end Position) {
 	w.free()
 	w.pump(w.local)
 	w.pump(w.mirror)
-	w.moved()
 	w.wake()
 }
 
@@ -233,7 +267,7 @@ func (w *Writer) degrade(why string) {
 	w.cfg.Log.Warn("going on without the mirror", "epoch", w.record.Epoch, "seq", w.last, "why", why)
 	w.remark(&Note{Kind: NoteDegraded, Text: why})
 	w.free()
-	w.moved()
+	w.progress.all()
 	w.wake()
 }
 

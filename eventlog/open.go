@@ -76,7 +76,7 @@ func newWriter(ctx context.Context, cfg WriterConfig, start *begun, local, mirro
 	}
 	w := &Writer{
 		cfg: cfg, record: start.record, enc: enc,
-		kick: make(chan struct{}, 1), changed: make(chan struct{}),
+		kick:    make(chan struct{}, 1),
 		tableAt: make(map[string]int), items: make(map[Slot]*item),
 		local: newLane(local, true, start.record.End), mirror: newLane(mirror, true, start.record.End),
 		sentEnd: start.record.End, durable: start.record.End, durableAt: cfg.Clock().UTC(),
@@ -135,7 +135,7 @@ func (w *Writer) join(record []byte) {
 	w.mirror.joined = true
 	w.durable, w.durableAt = w.mirror.end, w.cfg.Clock().UTC()
 	w.pump(w.mirror)
-	w.moved()
+	w.progress.all()
 }
 
 // TakeoverConfig is what Takeover needs.

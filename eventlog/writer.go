@@ -44,10 +44,11 @@ type Writer struct {
 	group  sync.WaitGroup
 	kick   chan struct{} // wakes run
 
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when something moved that a wait looks at
-	err     error         // why the writer stopped
-	closing bool
+	mu       sync.Mutex
+	progress signal // what is durable, or what that means, has changed
+	space    signal // the queue has room
+	err      error  // why the writer stopped
+	closing  bool
 
 	// What is appended.
 	last        Seq
@@ -114,7 +115,7 @@ func (w *Writer) Append(ctx context.Context, b Batch) (Seq, error) {
 			w.add(&p)
 			return w.last, nil
 		}
-		if err := w.wait(ctx); err != nil {
+		if err := w.wait(ctx, &w.space); err != nil {
 			return 0, fmt.Errorf("append to the log: the queue is full: %w", err)
 		}
 	}
@@ -164,7 +165,9 @@ func (w *Writer) add(p *prepared) {
 	b.footer.taken.Add(p.batch.ChangeIDs...)
 	w.outstanding.Add(p.batch.ChangeIDs...)
 	w.queued += b.bytes - before
-	w.wake()
+	if w.due() {
+		w.wake()
+	}
 }
 
 // open is the builder that takes more, nil if there is none.
@@ -238,25 +241,6 @@ func (w *Writer) stamp(t time.Time) int64 {
 	return w.lastTime
 }
 
-// wait lets go of the lock until something has moved.
-func (w *Writer) wait(ctx context.Context) error {
-	changed := w.changed
-	w.mu.Unlock()
-	defer w.mu.Lock()
-	select {
-	case <-changed:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// moved wakes everybody who waits.
-func (w *Writer) moved() {
-	close(w.changed)
-	w.changed = make(chan struct{})
-}
-
 // wake makes run look at the queue.
 func (w *Writer) wake() {
 	select {
@@ -274,26 +258,37 @@ func (w *Writer) WaitDurable(ctx context.Context, seq Seq) error {
 	if seq > w.last {
 		return fmt.Errorf("%w: transaction %d was not appended, the last is %d", ErrNotDurable, seq, w.last)
 	}
-	return w.until(ctx, fmt.Sprintf("transaction %d", seq),
-		func() bool { return w.durable.Seq >= seq },
-		func() bool { return w.local.end.Seq >= seq })
+	err := w.until(ctx, func() bool { return w.durable.Seq >= seq }, func() bool { return w.local.end.Seq >= seq })
+	if err != nil {
+		return fmt.Errorf("transaction %d: %w", seq, err)
+	}
+	return nil
 }
 
 // until waits for durable, or in degraded mode for local.
-func (w *Writer) until(ctx context.Context, what string, durable, local func() bool) error {
+func (w *Writer) until(ctx context.Context, durable, local func() bool) error {
 	for {
 		switch {
 		case durable():
 			return nil
 		case w.degraded && local():
-			return fmt.Errorf("%s: %w", what, ErrDegraded)
+			return ErrDegraded
 		case w.err != nil:
-			return fmt.Errorf("%s: %w", what, w.err)
+			return w.err
 		}
-		if err := w.wait(ctx); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrNotDurable, what, err)
+		if err := w.wait(ctx, &w.progress); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotDurable, err)
 		}
 	}
+}
+
+// untilSlot is until for all slots below s.
+func (w *Writer) untilSlot(ctx context.Context, s Slot) error {
+	err := w.until(ctx, func() bool { return w.durableSlots >= s }, func() bool { return w.local.done >= s })
+	if err != nil {
+		return fmt.Errorf("log up to %s: %w", SegmentName(w.record.Epoch, s), err)
+	}
+	return nil
 }
 
 // Flush is Cut and the wait for it.
@@ -319,9 +314,7 @@ func (w *Writer) Cut() func(context.Context) (Position, error) {
 	return func(ctx context.Context) (Position, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		err := w.until(ctx, "log up to "+SegmentName(w.record.Epoch, slots),
-			func() bool { return w.durableSlots >= slots },
-			func() bool { return w.local.done >= slots })
+		err := w.untilSlot(ctx, slots)
 		if err != nil && !errors.Is(err, ErrDegraded) {
 			return Position{}, err
 		}
@@ -418,7 +411,7 @@ func (w *Writer) Close(ctx context.Context) error {
 	slots := w.nextSlot
 	w.closeOpen()
 	w.wake()
-	err := w.until(ctx, "closing the log", func() bool { return w.durableSlots >= slots }, func() bool { return w.local.done >= slots })
+	err := w.untilSlot(ctx, slots)
 	w.stop(ErrClosed)
 	w.mu.Unlock()
 	w.group.Wait()
@@ -435,5 +428,6 @@ func (w *Writer) stop(err error) {
 	}
 	w.err = err
 	w.cancel(err)
-	w.moved()
+	w.progress.all()
+	w.space.all()
 }
