@@ -176,12 +176,27 @@ func (s *scene) startAgent(ctx context.Context) (err error) {
 	}
 	s.closing(s.agent.Kill)
 	// The base is durable in both regions; whatever comes after it is the writers'.
-	if err := s.agent.Barrier(ctx); err != nil {
+	if err := s.firstBarrier(ctx); err != nil {
 		return err
 	}
 	s.base, err = eventlog.OpenLog(s.cfg.Mirror.Store).End(ctx)
 	s.result.BaseSeq = uint64(s.base.Seq)
 	return err
+}
+
+// firstBarrier waits for an agent that answers. The first drain on a new session may take
+// longer than a barrier waits: servers read their own catalog then.
+func (s *scene) firstBarrier(ctx context.Context) error {
+	began := s.cfg.Clock()
+	for {
+		err := s.agent.Barrier(ctx)
+		if err == nil || ctx.Err() != nil || s.cfg.Clock().Sub(began) > noMoreWriting {
+			return err
+		}
+		if err := s.pause(ctx, poll); err != nil {
+			return err
+		}
+	}
 }
 
 // write lets the writers write until the loss, and comes back when all have stopped.
