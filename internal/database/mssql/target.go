@@ -311,9 +311,10 @@ func (l *load) again(ctx context.Context, cause error, keep *retained, next func
 	})
 }
 
-// loadedUnit is the number of rows of a unit in the target, -1 if it is not there.
+// loadedUnit is the number of rows of a unit in the target, -1 if it is not there. It does
+// not read a version from before a commit that may still be under way: it waits for it.
 func (t *Target) loadedUnit(ctx context.Context, unit string) (int64, error) {
-	n, err := one[sql.NullInt64](ctx, t.db, "SELECT MAX(loaded) FROM "+schemaName+".restore_units WHERE unit = @p1", unit)
+	n, err := one[sql.NullInt64](ctx, t.db, "SELECT MAX(loaded) FROM "+schemaName+".restore_units WITH (READCOMMITTEDLOCK) WHERE unit = @p1", unit)
 	if err != nil || !n.Valid {
 		return -1, err
 	}
