@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -65,7 +66,19 @@ func broken(err error) bool {
 	var stream mssql.StreamError
 	var server mssql.ServerError
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.As(err, &netError) || errors.As(err, &stream) || errors.As(err, &server)
+		errors.Is(err, net.ErrClosed) || errors.As(err, &netError) || errors.As(err, &stream) || errors.As(err, &server) ||
+		brokenByText(err.Error())
+}
+
+// brokenByText knows what the driver says where it puts the cause into a text alone.
+func brokenByText(text string) bool {
+	for _, said := range []string{"Reading PLP type failed: ", "faild to send CommitXact: ", "failed to send RollbackXact: ",
+		"failed to send BeginXact: ", "failed to send SQL Batch: ", "failed to send RPC: "} {
+		if strings.Contains(text, said) {
+			return true
+		}
+	}
+	return false
 }
 
 // Retries wait from a tenth of a second to ten; 40613 (database moving) usually passes

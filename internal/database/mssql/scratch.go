@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"lifeboat/internal/database"
 )
@@ -64,11 +65,47 @@ func (s *Scratch) Drop(ctx context.Context, u URL) error {
 			return s.server.failed("close a scratch database on the server of", err)
 		}
 	}
-	if err := exec(ctx, s.server.db, "DROP DATABASE IF EXISTS "+quote(name)); err != nil {
+	if err := s.drop(ctx, name); err != nil {
 		return s.server.failed("drop a scratch database on the server of", err)
 	}
 	delete(s.made, name)
 	return nil
+}
+
+// drop ends the sessions of the database while it is being dropped, where that cannot be
+// asked for in one statement and the drop would wait for them.
+func (s *Scratch) drop(ctx context.Context, name string) error {
+	statement := "DROP DATABASE IF EXISTS " + quote(name)
+	if s.server.caps.alterDatabase {
+		return exec(ctx, s.server.db, statement)
+	}
+	dropped := make(chan error, 1)
+	go func() { dropped <- exec(ctx, s.server.db, statement) }()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case err := <-dropped:
+			return err
+		case <-again.C:
+			s.killSessions(ctx, name)
+		}
+	}
+}
+
+// killSessions ends what is open on a database. One that cannot be ended is gone already,
+// or the drop says why it fails.
+func (s *Scratch) killSessions(ctx context.Context, name string) {
+	type row struct{ ID int }
+	sessions, err := collect[row](ctx, s.server.db, "SELECT session_id AS ID FROM sys.dm_exec_sessions WHERE database_id = DB_ID("+literal(name)+") AND session_id <> @@SPID")
+	if err != nil {
+		return
+	}
+	for _, r := range sessions {
+		if err := exec(ctx, s.server.db, fmt.Sprintf("KILL %d", r.ID)); err != nil {
+			s.server.log.DebugContext(ctx, "cannot end a session", "session", r.ID, "err", err)
+		}
+	}
 }
 
 // DropAll drops every database that is left.
