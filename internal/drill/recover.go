@@ -239,7 +239,7 @@ func (s *scene) claimOldDatabase(ctx context.Context) error {
 	record := workload.NewRecord(nil)
 	err := workload.Run(ctx, workload.Config{
 		DB: s.app, Dialect: s.dialect, Writers: 1, Seed: s.cfg.Seed, Record: record, Clock: s.cfg.Clock,
-		Ack: func(context.Context) error { return nil },
+		Ack: func(context.Context) error { return nil }, Fruitless: enoughRefusals,
 	})
 	refused := errors.Is(err, workload.ErrNothingToChange)
 	if err != nil && !refused {
@@ -249,6 +249,9 @@ func (s *scene) claimOldDatabase(ctx context.Context) error {
 		refused && record.Counts().Committed == 0, fmt.Sprintf("%d of its transactions were committed", record.Counts().Committed))
 	return nil
 }
+
+// enoughRefusals is how many transactions in a row the old database must turn away.
+const enoughRefusals = 50
 
 // fenceWait is how long an agent that must be turned away may take to notice.
 const fenceWait = time.Minute

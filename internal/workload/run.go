@@ -26,8 +26,11 @@ type Config struct {
 	// Between is called between the statements of a transaction, nil for nothing. It is
 	// where a region is lost in mid-write.
 	Between func(writer int)
-	Log     *slog.Logger     // nil: discard
-	Clock   func() time.Time // nil: time.Now
+	// Fruitless is how many transactions in a row may come to nothing before the database
+	// is taken for one that nobody can write to; 0: 500.
+	Fruitless int
+	Log       *slog.Logger     // nil: discard
+	Clock     func() time.Time // nil: time.Now
 }
 
 const (
@@ -35,9 +38,7 @@ const (
 	// a user whose answers do not come stops asking.
 	maxPending = 8
 	// ackPause keeps a writer whose Ack fails at once from spinning.
-	ackPause = 10 * time.Millisecond
-	// maxFruitless is how many transactions in a row may come to nothing before the
-	// database is taken for one that nobody can write to.
+	ackPause     = 10 * time.Millisecond
 	maxFruitless = 500
 )
 
@@ -52,6 +53,9 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
+	}
+	if cfg.Fruitless == 0 {
+		cfg.Fruitless = maxFruitless
 	}
 	if cfg.Between == nil {
 		cfg.Between = func(int) {}
@@ -104,7 +108,7 @@ func (w *writer) run(ctx context.Context) error {
 			if fruitless++; done {
 				fruitless = 0
 			}
-			if fruitless > maxFruitless {
+			if fruitless > w.cfg.Fruitless {
 				return ErrNothingToChange
 			}
 		}
