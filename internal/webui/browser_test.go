@@ -129,13 +129,15 @@ type measure struct {
 	Scroll  float64 `json:"scroll"`
 	Inner   float64 `json:"inner"`
 	Outside int     `json:"outside"` // elements that stick out and cannot be scrolled to
+	Hidden  int     `json:"hidden"`  // tables of which a part has to be scrolled to
 	Charts  int     `json:"charts"`
 	Cards   int     `json:"cards"`
 }
 
 const measuring = `(() => { const w = document.documentElement.clientWidth;
  const stuck = [...document.querySelectorAll('main *')].filter(e => !e.closest('.wide, svg') && e.getBoundingClientRect().right > w + 1);
- return {scroll: document.documentElement.scrollWidth, inner: w, outside: stuck.length,
+ const hidden = [...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth + 1);
+ return {hidden: hidden.length, scroll: document.documentElement.scrollWidth, inner: w, outside: stuck.length,
   charts: [...document.querySelectorAll('svg')].filter(e => e.getBoundingClientRect().height > 50).length,
   cards: [...document.querySelectorAll('.card')].filter(e => e.getBoundingClientRect().height > 30).length}; })()`
 
@@ -159,6 +161,7 @@ func TestInARealBrowser(t *testing.T) {
 				require.NoError(t, err)
 				require.LessOrEqual(t, m.Scroll, m.Inner, "%s: the page scrolls sideways", name)
 				require.Zero(t, m.Outside, "%s: something sticks out", name)
+				require.Zero(t, m.Hidden, "%s: a part of a table cannot be seen", name)
 				require.Equal(t, want[path].Charts, m.Charts, name)
 				if n := want[path].Cards; n > 0 {
 					require.Equal(t, n, m.Cards, name)

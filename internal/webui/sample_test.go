@@ -105,7 +105,7 @@ func history() []readiness.Sample {
 		all = append(all, readiness.Sample{Format: 1, At: at, Exposed: &n, Seconds: &sec, Lag: &lag, Forecast: &rto,
 			Snapshot: readiness.Point{Seq: uint64(1000 * i), At: at.Add(-5 * time.Hour)}, From: readiness.Point{Seq: 1, At: now.AddDate(0, -3, 0)},
 			To: readiness.Point{Seq: uint64(1000*i + 400), At: at}, Audit: readiness.Event{At: at.Add(-6 * time.Hour), OK: true, Detail: "12 tables"},
-			Proof: readiness.Event{At: at.Add(-50 * time.Hour), OK: true}, Drill: readiness.Event{At: now.AddDate(0, -11, -20), OK: true}})
+			Proof: readiness.Event{At: at.Add(-5 * time.Hour), OK: true}, Drill: readiness.Event{At: now.AddDate(0, -11, -20), OK: true}})
 	}
 	return all
 }

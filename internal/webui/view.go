@@ -10,12 +10,12 @@ import (
 	"lifeboat/internal/readiness"
 )
 
-// Ages beyond which a figure is bad. The policy's: a snapshot and an audit at least every
-// 24 h (an hour of grace for the run itself), a drill every year.
+// Ages beyond which a figure is bad. A snapshot, an audit and a restore proof every 24 h
+// (an hour of grace for the run itself), a drill every year.
 const (
 	snapshotAge = 25 * time.Hour
 	auditAge    = 25 * time.Hour
-	proofAge    = 8 * 24 * time.Hour
+	proofAge    = 25 * time.Hour
 	drillAge    = 366 * 24 * time.Hour
 	stale       = 26 * time.Hour // of the sample itself: it is taken every night at least
 )
