@@ -265,6 +265,7 @@ var mutations = map[string]mutation{
 	"cluster-defender":          {policies.Primary, set(tCluster, "cluster", "securityProfile.defender", nil)},
 
 	"agent-present":      {policies.Primary, set(tWork, "agent", "spec.replicas", 1.0)},
+	"agent-standby":      {policies.Primary, set(tWork, "agent", "spec.template.spec.containers.0.args", []any{"agent"})},
 	"disruption-budgets": {policies.Primary, without("kubernetes:policy/v1:PodDisruptionBudget", "agent")},
 	"images-by-digest":   {policies.Primary, set(tWork, "careful", "spec.template.spec.containers.0.image", "crcarefulcf4c.azurecr.io/careful/app:latest")},
 	"pods-restricted":    {policies.Primary, set(tWork, "careful", "spec.template.spec.containers.0.securityContext.privileged", true)},

@@ -27,6 +27,14 @@ func workloadRules() []Rule {
 			Check: agentPresent,
 		},
 		{
+			ID: "agent-standby", Title: "The agent's replicas wait for each other",
+			Why:      "Each start of an agent begins a new epoch: two that do not wait end each other without end.",
+			Fix:      "Start the agent with --standby.",
+			Severity: Error, Clauses: []string{"policy 1", "policy 2"}, Roles: []Role{Primary},
+			Pass: "args: [agent, --standby, …]", Fail: "args: [agent]",
+			Check: agentStandsBy,
+		},
+		{
 			ID: "disruption-budgets", Title: "The agent and the application survive maintenance",
 			Why:      "A drained node would otherwise take every copy at once.",
 			Fix:      "Declare a PodDisruptionBudget with minAvailable 1 for the agent and the application.",
@@ -114,6 +122,24 @@ func agentPresent(s *Stack) []Finding {
 		return fail(nil, "no Deployment agent")
 	}
 	return askAll([]*Resource{r}, "spec.replicas", atLeast(2))
+}
+
+func agentStandsBy(s *Stack) []Finding {
+	r := named(s, kubeDeployment, "agent")
+	if r == nil {
+		return nil // agent-present says so
+	}
+	const path = "spec.template.spec.containers.0.args"
+	args := r.At(path)
+	if args.Unknown() {
+		return unknown(r, path)
+	}
+	for _, a := range args.Items() {
+		if a.Text() == "--standby" {
+			return nil
+		}
+	}
+	return fail(r, "%s lacks --standby", path)
 }
 
 func jobRuns(name string) func(*Stack) []Finding {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,11 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lifeboat/eventlog"
 	"lifeboat/failover/incident"
-	"lifeboat/internal/blob"
 	"lifeboat/internal/readiness"
-	"lifeboat/restore"
+	"lifeboat/internal/readiness/measure"
 )
 
 // readinessResult is what readiness prints with --json.
@@ -55,14 +54,28 @@ night; the status page and the monthly report show the history.`,
 			if s.Exposed != nil {
 				line(w, "exposed\t%d transactions\t%.3f s", *s.Exposed, *s.Seconds)
 			}
-			for name, e := range map[string]readiness.Event{"audit": s.Audit, "restore proof": s.Proof, "drill": s.Drill} {
-				line(w, "last %s\t%s\tpassed: %t", name, utc(e.At), e.OK)
+			printEvent(w, "last audit", s.Audit)
+			printEvent(w, "last restore proof", s.Proof)
+			printEvent(w, "last drill", s.Drill)
+			if s.Forecast != nil {
+				line(w, "forecast RTO\t%s\tof %s", span(time.Duration(*s.Forecast*float64(time.Second))), span(incident.OutageLimit))
 			}
 		})
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "add the measurement to the history in the mirror's store")
 	cmd.AddCommand(a.readinessMarkCommand())
 	return cmd
+}
+
+func printEvent(w io.Writer, name string, e readiness.Event) {
+	switch {
+	case e.At.IsZero():
+		line(w, "%s\tnever", name)
+	case e.OK:
+		line(w, "%s\t%s\tpassed\t%s", name, utc(e.At), e.Detail)
+	default:
+		line(w, "%s\t%s\tFAILED\t%s", name, utc(e.At), e.Detail)
+	}
 }
 
 func (a *app) readinessMarkCommand() *cobra.Command {
@@ -96,74 +109,25 @@ func (a *app) readinessMarkCommand() *cobra.Command {
 	return cmd
 }
 
-// measure fills a sample in from the stores. The primary's being away is an unknown figure,
-// not an error.
+// measure looks at the stores and at the last drill of the register. The primary's being
+// away is an unknown figure, not an error.
 func (a *app) measure(ctx context.Context, of *office) (readiness.Sample, error) {
-	s := readiness.Sample{At: a.clock()}
-	inv, err := restore.SurveyAll(ctx, of.dr)
-	if err != nil {
+	s, err := measure.Stores(ctx, of.primary, of.dr, a.clock())
+	if errors.Is(err, measure.ErrExposure) {
+		a.logger().Warn("the primary was not looked at", "err", err)
+	} else if err != nil {
 		return s, err
-	}
-	if n := len(inv.Snapshots); n > 0 {
-		newest := inv.Snapshots[n-1]
-		s.Snapshot = readiness.Point{Seq: uint64(newest.Position.Seq), At: newest.Created}
-	}
-	if w := inv.Window(); len(w) > 0 {
-		first, last := w[0].From, w[len(w)-1].To
-		s.From, s.To = readiness.Point{Seq: uint64(first.Seq), At: first.Time}, readiness.Point{Seq: uint64(last.Seq), At: last.Time}
-		s.Holes = len(w) - 1
-	}
-	if of.primary != nil {
-		if err := exposureOf(ctx, of.primary, of.dr, &s); err != nil {
-			a.logger().Warn("exposure not measured", "err", err)
-		}
-	}
-	return s, a.remembered(ctx, of, &s)
-}
-
-func exposureOf(ctx context.Context, primary, dr blob.Store, s *readiness.Sample) error {
-	p, err := eventlog.OpenLog(primary).End(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := eventlog.OpenLog(dr).End(ctx)
-	if err != nil {
-		return err
-	}
-	var n uint64
-	var seconds float64
-	if p.Seq > m.Seq {
-		n, seconds = uint64(p.Seq-m.Seq), p.Time.Sub(m.Time).Seconds()
-	}
-	s.Exposed, s.Seconds, s.Lag = &n, &seconds, &seconds
-	return nil
-}
-
-// remembered adds what was marked, and the last drill of the register.
-func (a *app) remembered(ctx context.Context, of *office, s *readiness.Sample) (err error) {
-	if s.Audit, _, err = readiness.Latest(ctx, of.dr, readiness.Audited); err != nil {
-		return err
-	}
-	if s.Proof, _, err = readiness.Latest(ctx, of.dr, readiness.Proved); err != nil {
-		return err
-	}
-	forecast, seconds, err := readiness.Latest(ctx, of.dr, readiness.Forecast)
-	if err != nil {
-		return err
-	}
-	if !forecast.At.IsZero() {
-		s.Forecast = &seconds
 	}
 	r, _, err := of.book.Record(ctx)
 	if err != nil {
-		return err
+		return s, err
 	}
 	for _, d := range r.Register.Drills {
 		if d.At.After(s.Drill.At) {
 			s.Drill = readiness.Event{At: d.At, OK: d.Passed, Detail: fmt.Sprintf("RTO %s", span(time.Duration(d.RTOSeconds)*time.Second))}
 		}
 	}
-	return nil
+	return s, nil
 }
 
 // record reads everything people wrote, with the duties' beginning.

@@ -10,6 +10,7 @@ import (
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/readiness"
+	"lifeboat/internal/readiness/measure"
 	"lifeboat/restore/snapshot"
 )
 
@@ -38,14 +39,28 @@ func (k *keeper) audit(ctx context.Context) (r *snapshot.AuditReport, err error)
 	return r, k.base(ctx, view, at)
 }
 
-// judge keeps what an audit found, and marks it in the mirror's store for those who look
-// at the region's readiness. A mark that cannot be written holds nothing up.
+// judge keeps what an audit found, and marks it in the mirror's store, with a sample of the
+// region's readiness, for those who look at that. Nothing is held up when it cannot.
 func (k *keeper) judge(ctx context.Context, r *snapshot.AuditReport, took time.Duration) {
 	found := k.note(r)
 	event := readiness.Event{At: k.a.cfg.Clock(), OK: r.Match, Detail: found}
-	if err := readiness.Mark(ctx, k.a.cfg.Mirror, readiness.Audited, event, took.Seconds()); err != nil {
+	err := readiness.Mark(ctx, k.a.cfg.Mirror, readiness.Audited, event, took.Seconds())
+	if err == nil {
+		err = k.keepSample(ctx)
+	}
+	if err != nil {
 		k.a.cfg.Log.WarnContext(ctx, "the audit could not be marked in the mirror's store", "err", err)
 	}
+}
+
+// keepSample adds to the history of the region's readiness.
+func (k *keeper) keepSample(ctx context.Context) error {
+	s, err := measure.Stores(ctx, k.a.cfg.Primary, k.a.cfg.Mirror, k.a.cfg.Clock())
+	if err != nil && !errors.Is(err, measure.ErrExposure) {
+		return err
+	}
+	s.Degraded = k.a.writer.Frontier().Degraded
+	return readiness.Keep(ctx, k.a.cfg.Mirror, s)
 }
 
 // note keeps what an audit found and returns it, "" for nothing.

@@ -197,4 +197,10 @@ func TestAuditOverHTTPIsMarked(t *testing.T) {
 	r.now.Add(int64(time.Second))
 	require.True(t, audit().Match, "a new base was taken at once")
 	require.True(t, last().OK)
+	history, err := readiness.History(t.Context(), r.there, time.Time{}, time.Now().Add(time.Hour), 10)
+	require.NoError(t, err)
+	require.Len(t, history, 3, "every audit adds to the history")
+	require.NotNil(t, history[0].Exposed)
+	require.True(t, history[0].Audit.OK)
+	require.False(t, history[1].Audit.OK)
 }

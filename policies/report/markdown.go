@@ -8,6 +8,22 @@ import (
 	"lifeboat/policies"
 )
 
+// policyRows are the rows of the company's policy that a clause "policy N" means, in short.
+var policyRows = []string{
+	"no committed database activity may be lost; protecting it comes before being up",
+	"an outage lasts at most 8 h; 99.95 % of a year",
+	"a relational database, and an event log that restores it up to and including a point in time",
+	"incremental snapshots at least every 24 h",
+	"a passive mirror of the log and the latest snapshot in another, remote data centre",
+	"everything in containers, their structure made automatically from code",
+	"code and automation backed up in GitHub and in Azure",
+	"CEO, DPO, CTO, Lead Developer and a Risk Committee that meets monthly",
+	"an incident is reported, and the whole committee informed at once",
+	"a plan of recovery that the committee approves",
+	"an investigation and remedial actions within 7 days",
+	"every process documented, and tested at least once a year",
+}
+
 // Markdown writes docs/policies.md: every rule, from the rules themselves.
 func Markdown(w io.Writer, rules []policies.Rule) error {
 	var b strings.Builder
@@ -28,8 +44,15 @@ A rule ends as *pass*, *fail* or *unknown*: a value that a preview cannot know y
 for a pass. A waiver in policies/waivers.json names the rule, the resource, a reason, a person and
 a day; after that day the rule fails again, and until then every report shows it.
 
-"policy N" is row N of the company's disaster-recovery policy (see docs/design.md).
+"policy N" is row N of the company's disaster-recovery policy:
 
+| Row | The policy asks for |
+|---|---|
+`)
+	for i, row := range policyRows {
+		fmt.Fprintf(&b, "| %d | %s |\n", i+1, row)
+	}
+	b.WriteString(`
 | Rule | Stacks | Severity | What must hold |
 |---|---|---|---|
 `)
