@@ -69,11 +69,8 @@ func (a *app) agent(ctx context.Context, file *config.File, o agentOptions) erro
 		}
 		cfg.Advertise = o.advertise
 		running, err := start(ctx, cfg)
-		if o.standby && running == nil && ctx.Err() != nil {
-			return nil // told to stop while it stood by: that is how it ends
-		}
 		if err != nil {
-			return err
+			return o.notStarted(err)
 		}
 		cfg.Log.Info("agent started", "database", file.Database, "primary", file.Primary.Store, "mirror", file.Mirror.Store,
 			"listen", running.Addr(), "epoch", uint32(running.Frontier().Epoch))
@@ -89,6 +86,14 @@ func (a *app) agent(ctx context.Context, file *config.File, o agentOptions) erro
 		cfg.Log.Info("agent stopped; what was committed is durable", "seq", uint64(running.Frontier().Durable))
 		return nil
 	})
+}
+
+// notStarted is nil for a standby that was told to stop: that is how standing by ends.
+func (o agentOptions) notStarted(err error) error {
+	if o.standby && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // withAgentConfig opens the database and the stores of an agent for do.

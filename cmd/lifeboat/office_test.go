@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/failover/incident"
 	"lifeboat/failover/incident/report"
 	"lifeboat/policies"
 )
@@ -164,6 +165,33 @@ func TestContactsAndDueAsJSON(t *testing.T) {
 	}
 	require.Contains(t, what, "outage")
 	require.Contains(t, what, "yearly drill")
+}
+
+func TestProofsAreDueEveryNight(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	began := c.now
+	status := func(at time.Time) map[string]incident.Status {
+		c.now = at
+		got := c.run(args("due", "--json")...)
+		var due dueResult
+		require.NoError(t, json.Unmarshal([]byte(got.out), &due), got.errout)
+		all := map[string]incident.Status{}
+		for _, clock := range due.Due {
+			if clock.Of == "mirror" {
+				all[strings.Fields(clock.What)[0]] = clock.Status
+			}
+		}
+		return all
+	}
+	require.Empty(t, status(began), "what nobody promised is not due")
+	for at, mark := range map[time.Time][]string{began: {"audit"}, began.Add(time.Hour): {"proof", "--failed"}} {
+		c.now = at
+		got := c.run(args(append([]string{"readiness", "mark"}, mark...)...)...)
+		require.Zero(t, got.code, got.errout)
+	}
+	require.Equal(t, map[string]incident.Status{"audit": incident.Running, "restore": incident.Overdue}, status(began.Add(25*time.Hour)))
+	require.Equal(t, map[string]incident.Status{"audit": incident.Overdue, "restore": incident.Overdue}, status(began.Add(25*time.Hour+time.Second)))
 }
 
 func TestWhoMayNot(t *testing.T) {

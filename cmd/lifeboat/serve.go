@@ -87,7 +87,11 @@ func (p *pageSource) Look(ctx context.Context) (webui.View, error) {
 	if err != nil {
 		return webui.View{}, err
 	}
-	v := webui.View{At: now, Company: of.file.Company, Record: r, Findings: damage, Due: of.desk.Policy.Due(r, of.settings, now),
+	proofs, err := of.proofs(ctx, now)
+	if err != nil {
+		return webui.View{}, err
+	}
+	v := webui.View{At: now, Company: of.file.Company, Record: r, Findings: damage, Due: of.desk.Policy.Due(r, of.settings, now, proofs...),
 		Ledger: incident.YearLedger(now.In(of.settings.Location).Year(), r.Incidents, of.settings, now), Clocks: map[incident.ID][]incident.Clock{}}
 	for _, s := range r.Incidents {
 		v.Clocks[s.ID] = of.desk.Policy.Clocks(s, of.settings, now)
