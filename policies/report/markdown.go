@@ -44,6 +44,10 @@ A rule ends as *pass*, *fail* or *unknown*: a value that a preview cannot know y
 for a pass. A waiver in policies/waivers.json names the rule, the resource, a reason, a person and
 a day; after that day the rule fails again, and until then every report shows it.
 
+The rules about people and habits judge policies/facts.json, which
+` + "`lifeboat policy facts`" + ` writes from the company's files and its signed record. Without it they are
+unknown.
+
 "policy N" is row N of the company's disaster-recovery policy:
 
 | Row | The policy asks for |
