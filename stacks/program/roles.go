@@ -82,6 +82,8 @@ func (r *region) rules() []alerts.Rule {
 			"Committed transactions are not in both regions. `lifeboat status` shows how many; losing this region now would lose them."),
 		number("mirror-lag", "lifeboat_degraded", 0, 0,
 			"The mirror cannot be reached and the agent goes on without it. `lifeboat status` names the cause."),
+		number("drain-failing", "lifeboat_drain_failing", 0, 0,
+			"The database cannot be drained: commits stay captured in it, and the mirror gets none of them. The agent's log names the cause."),
 		number("snapshot-age", "lifeboat_snapshot_age_seconds", a.SnapshotHours*3600, 1,
 			"The newest snapshot is older than the policy allows: a restore would take longer than planned."),
 		number("audit-age", "lifeboat_audit_age_seconds", auditAge, 0,
