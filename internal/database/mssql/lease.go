@@ -16,41 +16,38 @@ const createLease = "IF OBJECT_ID(N'" + schemaName + ".lease', N'U') IS NULL CRE
 // ReadLease implements database.Leaser.
 func (s *Source) ReadLease(ctx context.Context) (l database.Lease, err error) {
 	err = s.run(ctx, unit{what: "read the agents' lease", do: func(ctx context.Context, tx session) error {
-		l, err = readLease(ctx, tx, "")
+		there, err := one[int64](ctx, tx, "SELECT CAST(COUNT(*) AS bigint) FROM sys.tables AS t WHERE SCHEMA_NAME(t.schema_id) = '"+schemaName+"' AND t.name = N'lease'")
+		if err != nil || there == 0 {
+			return err
+		}
+		rows, err := collect[database.Lease](ctx, tx, "SELECT holder AS Holder, address AS Address, beat AS Beat FROM "+schemaName+".lease")
+		if err == nil && len(rows) > 0 {
+			l = rows[0]
+		}
 		return err
 	}})
 	return l, err
 }
 
-func readLease(ctx context.Context, q querier, hint string) (database.Lease, error) {
-	there, err := one[int64](ctx, q, "SELECT CAST(COUNT(*) AS bigint) FROM sys.tables AS t WHERE SCHEMA_NAME(t.schema_id) = '"+schemaName+"' AND t.name = N'lease'")
-	if err != nil || there == 0 {
-		return database.Lease{}, err
-	}
-	rows, err := collect[database.Lease](ctx, q, "SELECT holder AS Holder, address AS Address, beat AS Beat FROM "+schemaName+".lease"+hint)
-	if err != nil || len(rows) == 0 {
-		return database.Lease{}, err
-	}
-	return rows[0], nil
-}
-
-// SwapLease implements database.Leaser. The update lock is held from the comparison to
-// the commit, so of two agents that saw the same lease one waits and then sees another.
+// SwapLease implements database.Leaser. One statement compares and writes, so that it holds
+// under any isolation; of two first leases the key lets one in.
 func (s *Source) SwapLease(ctx context.Context, seen, next database.Lease) (swapped bool, err error) {
+	const first = "INSERT INTO " + schemaName + ".lease (one, holder, address, beat) SELECT 1, @p1, @p2, @p3 WHERE NOT EXISTS (SELECT 1 FROM " + schemaName + ".lease)"
+	const later = "UPDATE " + schemaName + ".lease SET holder = @p1, address = @p2, beat = @p3 WHERE holder = @p4 AND address = @p5 AND beat = @p6"
 	err = s.run(ctx, unit{what: "swap the agents' lease", do: func(ctx context.Context, tx session) error {
-		swapped = false
 		if err := exec(ctx, tx, installLocks, createLease); err != nil {
 			return err
 		}
-		now, err := readLease(ctx, tx, " WITH (UPDLOCK, HOLDLOCK)")
-		if err != nil || now != seen {
+		statement, args := first, []any{next.Holder, next.Address, next.Beat}
+		if seen != (database.Lease{}) {
+			statement, args = later, append(args, seen.Holder, seen.Address, seen.Beat)
+		}
+		done, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
 			return err
 		}
-		if err := exec(ctx, tx, "DELETE FROM "+schemaName+".lease"); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO "+schemaName+".lease (one, holder, address, beat) VALUES (1, @p1, @p2, @p3)", next.Holder, next.Address, next.Beat)
-		swapped = err == nil
+		n, err := done.RowsAffected()
+		swapped = n == 1
 		return err
 	}})
 	return swapped && err == nil, err
