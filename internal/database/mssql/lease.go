@@ -20,9 +20,13 @@ func (s *Source) ReadLease(ctx context.Context) (l database.Lease, err error) {
 		if err != nil || there == 0 {
 			return err
 		}
-		rows, err := collect[database.Lease](ctx, tx, "SELECT holder AS Holder, address AS Address, beat AS Beat FROM "+schemaName+".lease")
+		type row struct {
+			Holder, Address string
+			Beat            int
+		}
+		rows, err := collect[row](ctx, tx, "SELECT holder AS Holder, address AS Address, beat AS Beat FROM "+schemaName+".lease")
 		if err == nil && len(rows) > 0 {
-			l = rows[0]
+			l = database.Lease{Holder: rows[0].Holder, Address: rows[0].Address, Beat: int64(rows[0].Beat)}
 		}
 		return err
 	}})
