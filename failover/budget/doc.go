@@ -1,0 +1,19 @@
+// Package budget forecasts how long the steps of a run take, from what earlier runs took.
+//
+// It owns the [Observation]: what one restore or run did and how long each of its parts
+// took, kept as create-only objects budget/<Unix milliseconds> in the DR store, and the
+// [Model] that is fitted to them. Every part of a restore costs a fixed time and a time for
+// each unit of its work (rows loaded, bytes of log netted); the model weighs errors by their
+// share, so that a small restore counts as much as a large one. One observation gives the
+// rate, with the preset fixed cost; two or more of different sizes give both.
+//
+// What was not measured is taken from presets and says so in each forecast's basis. Rates
+// of a database belong to its kind and SKU: a restore into SQLite says nothing about one
+// into Azure SQL, whose log-rate governor is the limit there ([LogRate]). [Propose] picks
+// the SKU for the restore alone from that limit.
+//
+//	_ = budget.Observe(ctx, dr, observation)          // after every run; durable
+//	seen, err := budget.Observations(ctx, dr)
+//	model := budget.Fit(seen)
+//	steps := model.Forecast(budget.Job{Kind: failover.Failover, Work: budget.WorkOf(plan), …})
+package budget
