@@ -89,7 +89,7 @@ func TestTheGovernorBoundsARestore(t *testing.T) {
 	seconds, basis := budget.Fit(nil).Restore(w, "sqlserver GP_Gen5_4")
 	require.InEpsilon(t, 8000, seconds, 0.01)
 	require.Contains(t, basis, "log rate of sqlserver GP_Gen5_4, 18 MB/s")
-	for name, want := range map[string]float64{"GP_Gen5_2": 9e6, "GP_Gen5_80": 36e6, "GP_S_Gen5_4": 18e6, "BC_Gen5_4": 48e6, "HS_Gen5_2": 100e6} {
+	for name, want := range map[string]float64{"GP_Gen5_2": 9e6, "GP_Gen5_80": 50e6, "GP_S_Gen5_4": 18e6, "BC_Gen5_4": 48e6, "HS_Gen5_2": 25e6} {
 		rate, ok := budget.LogRate(name)
 		require.True(t, ok, name)
 		require.InDelta(t, want, rate, 1, name)
@@ -110,9 +110,9 @@ func TestPropose(t *testing.T) {
 	}{
 		{"GP_Gen5_4", 3 * time.Hour, "GP_Gen5_4"},
 		{"GP_Gen5_4", 90 * time.Minute, "GP_Gen5_6"},
-		{"GP_Gen5_4", time.Minute, "GP_Gen5_8"}, // from there on the tier's own limit holds
+		{"GP_Gen5_4", time.Minute, "GP_Gen5_12"}, // from there on the tier's own limit holds
 		{"GP_Gen5_80", time.Minute, "GP_Gen5_80"},
-		{"HS_Gen5_2", time.Minute, "HS_Gen5_2"},
+		{"HS_Gen5_2", time.Minute, "HS_Gen5_8"},
 		{"", time.Minute, ""},
 	} {
 		p := budget.Propose(w, tt.sku, tt.within)

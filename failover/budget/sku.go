@@ -2,46 +2,24 @@ package budget
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"lifeboat/infra/azure"
 )
 
 // logged is how many bytes Azure SQL logs for a byte of canonical row: indexes and page
 // headers come on top of the row.
 const logged = 1.6
 
-// tier is how a service tier governs its log: bytes a second for each vCore, and at most.
-type tier struct{ perCore, most float64 }
-
-var tiers = map[string]tier{
-	"GP": {4.5e6, 36e6}, "BC": {12e6, 96e6}, "HS": {100e6, 100e6},
-}
-
-// cores are the sizes that Azure offers on Gen5 hardware.
-var cores = []int{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32, 40, 80}
-
-// sku takes apart names like GP_Gen5_4, GP_S_Gen5_2 and HS_Gen5_8.
-func sku(name string) (family string, vcores int, ok bool) {
-	parts := strings.Split(name, "_")
-	n, err := strconv.Atoi(parts[len(parts)-1])
-	_, known := tiers[parts[0]]
-	if err != nil || len(parts) < 3 || !known || n < 1 {
-		return "", 0, false
-	}
-	return strings.Join(parts[:len(parts)-1], "_"), n, true
-}
+// mostCores is the largest size that Azure offers on the hardware that stacks use.
+const mostCores = 80
 
 // LogRate is what the log-rate governor of an Azure SQL SKU allows, in bytes a second; ok is
 // false for what it does not know, such as another engine.
 func LogRate(name string) (rate float64, ok bool) {
-	family, n, ok := sku(name)
-	if !ok {
-		return 0, false
-	}
-	t := tiers[family[:2]]
-	return min(t.perCore*float64(n), t.most), true
+	sku, err := azure.ParseDatabaseSKU(name)
+	return sku.LogMBps * 1e6, err == nil
 }
 
 // DatabaseOf names a database as observations do: its kind, and its SKU if it has one.
@@ -61,7 +39,7 @@ func governed(w Work, database string) (seconds, rate float64) {
 type Proposal struct {
 	SKU    string // for the restore
 	After  string // to scale down to
-	VCores int64  // that the quota has to have for SKU
+	VCores int64  // that the quota has to have for SKU; 0 = not known
 	Why    string
 }
 
@@ -69,20 +47,20 @@ type Proposal struct {
 // into `within`, or that from which on more cores bring nothing. A database without such a
 // SKU, or fast enough as it is, stays as it is.
 func Propose(w Work, name string, within time.Duration) Proposal {
-	family, n, ok := sku(name)
-	if !ok {
+	own, err := azure.ParseDatabaseSKU(name)
+	if err != nil {
 		return Proposal{SKU: name, After: name, Why: "no log-rate governor is known for it"}
 	}
-	p := Proposal{SKU: name, After: name, VCores: int64(n), Why: "its log rate suffices"}
+	p := Proposal{SKU: name, After: name, VCores: int64(own.VCores), Why: "its log rate suffices"}
 	took := func(size string) float64 { s, _ := governed(w, "x "+size); return s }
-	for _, c := range cores[slices.IndexFunc(cores, func(c int) bool { return c >= min(n, cores[len(cores)-1]) }):] {
-		if took(p.SKU) <= within.Seconds() {
-			break
+	family := name[:strings.LastIndexByte(name, '_')]
+	for c := own.VCores + 1; c <= mostCores && took(p.SKU) > within.Seconds(); c++ {
+		next, err := azure.ParseDatabaseSKU(fmt.Sprintf("%s_%d", family, c))
+		if err != nil || took(next.Name) >= took(p.SKU) {
+			continue // not for sale, or held back by the tier's own limit
 		}
-		if next := fmt.Sprintf("%s_%d", family, c); took(next) < took(p.SKU) {
-			p.SKU, p.VCores = next, int64(c)
-			p.Why = fmt.Sprintf("its log rate lets the rows through in %.0f s, that of %s in %.0f s", took(next), name, took(name))
-		}
+		p.SKU, p.VCores = next.Name, int64(c)
+		p.Why = fmt.Sprintf("its log rate lets the rows through in %.0f s, that of %s in %.0f s", took(next.Name), name, took(name))
 	}
 	return p
 }

@@ -19,6 +19,7 @@ type File struct {
 	Audit      Audit      `yaml:"audit,omitempty" doc:"The comparison of the database with its log."`
 	Agent      Agent      `yaml:"agent,omitempty" doc:"The process that drains the database into the log."`
 	Restore    Restore    `yaml:"restore,omitempty" doc:"Restores."`
+	Failover   Failover   `yaml:"failover,omitempty" doc:"Failovers, drills in the cloud, and failbacks."`
 }
 
 // Region is one of the two regions.
@@ -73,6 +74,7 @@ type Snapshot struct {
 	MaxInterval  time.Duration `yaml:"max_interval,omitempty" doc:"Longest time between two snapshots (1m to 24h). More load makes the interval shorter, never longer."`
 	MinInterval  time.Duration `yaml:"min_interval,omitempty" doc:"Shortest time between two snapshots, however heavy the load."`
 	ReplayBudget Size          `yaml:"replay_budget,omitempty" doc:"Size of log after the newest snapshot that a restore should not have to read past; reaching it takes a snapshot."`
+	ReplayTime   time.Duration `yaml:"replay_time,omitempty" doc:"Time that a restore should spend on the log after the newest snapshot at most (1s to 1h). Once a restore was measured, its rate turns this into a replay budget; the smaller of the two holds."`
 	MaxDeltas    int           `yaml:"max_deltas,omitempty" doc:"Incremental snapshots on one base before they are rolled forward into a new base (1 to 100)."`
 }
 
@@ -101,9 +103,13 @@ func Defaults() File {
 		Primary:  Region{Name: "primary"},
 		Mirror:   Region{Name: "mirror"},
 		Log:      Log{OnMirrorLoss: Block, DrainInterval: 100 * time.Millisecond, CompactInterval: time.Hour, KeepSegments: 48 * time.Hour},
-		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 256 << 20, MaxDeltas: 24},
+		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 256 << 20, ReplayTime: 10 * time.Second, MaxDeltas: 24},
 		Audit:    Audit{Interval: 24 * time.Hour},
 		Agent:    Agent{Listen: "127.0.0.1:7117", BarrierTimeout: 2 * time.Second, ShutdownTimeout: 15 * time.Second},
 		Restore:  Restore{Memory: 512 << 20},
+		Failover: Failover{
+			Project: ".", Committee: "committee.yaml", PlanValidity: 4 * time.Hour, StaleLimit: 15 * time.Minute,
+			RPO: time.Minute, RTO: 4 * time.Hour, NewMirror: Region{Name: "new mirror"},
+		},
 	}
 }

@@ -34,7 +34,8 @@ func (f *File) check() (found []problem) {
 	if f.Version != Version {
 		bad("version", "is %d; this program knows version %d", f.Version, Version)
 	}
-	for key, u := range map[string]URL{"database": f.Database, "primary.store": f.Primary.Store, "mirror.store": f.Mirror.Store} {
+	for key, u := range map[string]URL{"database": f.Database, "primary.store": f.Primary.Store, "mirror.store": f.Mirror.Store,
+		"failover.backend": f.Failover.Backend, "failover.target": f.Failover.Target, "failover.new_mirror.store": f.Failover.NewMirror.Store} {
 		if u != "" && u.Scheme() == "" {
 			bad(key, "%q is not a URL of the form KIND:PLACE", u)
 		}
@@ -44,6 +45,9 @@ func (f *File) check() (found []problem) {
 	}
 	if f.Primary.Store != "" && f.Primary.Store == f.Mirror.Store {
 		bad("mirror.store", "is the primary's store; a mirror in the same place protects from nothing")
+	}
+	if m := f.Failover.NewMirror.Store; m != "" && m == f.Mirror.Store {
+		bad("failover.new_mirror.store", "is the mirror's store, which will be the serving region's own then")
 	}
 	if f.Primary.Name == f.Mirror.Name {
 		bad("mirror.name", "%q is the primary's name too", f.Mirror.Name)
@@ -120,10 +124,16 @@ func (f *File) ranges() []bounds {
 		between("snapshot.max_interval", f.Snapshot.MaxInterval, time.Minute, 24*time.Hour),
 		between("snapshot.min_interval", f.Snapshot.MinInterval, time.Second, 24*time.Hour),
 		{"snapshot.replay_budget", int64(f.Snapshot.ReplayBudget), 1 << 20, 1 << 40, size},
+		between("snapshot.replay_time", f.Snapshot.ReplayTime, time.Second, time.Hour),
 		{"snapshot.max_deltas", int64(f.Snapshot.MaxDeltas), 1, 100, number},
 		between("audit.interval", f.Audit.Interval, 10*time.Minute, 7*24*time.Hour),
 		between("agent.barrier_timeout", f.Agent.BarrierTimeout, time.Millisecond, time.Minute),
 		between("agent.shutdown_timeout", f.Agent.ShutdownTimeout, time.Second, 10*time.Minute),
+		between("failover.plan_validity", f.Failover.PlanValidity, time.Minute, 7*24*time.Hour),
+		between("failover.stale_limit", f.Failover.StaleLimit, 0, 24*time.Hour),
+		between("failover.rpo", f.Failover.RPO, 0, 24*time.Hour),
+		// The upper bound is the policy's: no outage is longer than 8 hours.
+		between("failover.rto", f.Failover.RTO, time.Second, 8*time.Hour),
 		{"restore.memory", int64(f.Restore.Memory), 64 << 20, 64 << 30, size},
 	}
 }
