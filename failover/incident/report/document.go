@@ -28,6 +28,7 @@ type section struct {
 	Heading string
 	Text    []string // paragraphs
 	List    []string
+	Code    []string // commands, to be copied as they are
 	Table   *table
 	Chart   template.HTML // in HTML only; the table says the same
 }

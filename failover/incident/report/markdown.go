@@ -41,6 +41,9 @@ func (s section) markdown(b *strings.Builder) {
 	if len(s.List) > 0 {
 		b.WriteString("\n")
 	}
+	if len(s.Code) > 0 {
+		fmt.Fprintf(b, "```sh\n%s\n```\n\n", strings.Join(s.Code, "\n"))
+	}
 	if s.Table == nil {
 		return
 	}

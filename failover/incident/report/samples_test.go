@@ -134,5 +134,16 @@ func contacts() report.Contacts {
 
 func samples(t testing.TB) map[string]report.Data {
 	t.Helper()
-	return map[string]report.Data{"exercise": exercise(t), "incident": caseReport(t), "committee": pack(t), "contacts": contacts()}
+	return map[string]report.Data{"exercise": exercise(t), "incident": caseReport(t), "committee": pack(t), "contacts": contacts(), "runbook": runbook()}
+}
+
+func runbook() report.Runbook {
+	return report.Runbook{Company: "CAREFUL", Plan: "f2603020900", Hash: digest("cc"), Kind: "failover", Made: t0, Expires: t0.Add(4 * time.Hour), Fits: true,
+		Verdict: "Predicted: 1 h 25 m 03 s, within the 8 h 00 m 00 s of one outage and within the 3 h 22 m 48 s left of the year's 4 h 22 m 48 s. Lost: about 150 transactions, 60.0 s.",
+		Facts:   []report.Fact{{Name: "restore point", Text: "seq 4711 of 2026-03-02T08:50:00Z"}, {Name: "database", Text: "sqlserver; restore on GP_Gen5_16, then scale down to GP_Gen5_4"}},
+		Do: []report.Task{{Title: "Approve", Text: "Each of those who are needed.", Commands: []string{"lifeboat failover approve f2603020900",
+			`lifeboat failover approve f2603020900 --break-glass "WHY"`}}, {Title: "Run", Text: "One types, one reads along.", Commands: []string{"lifeboat failover run f2603020900"}}},
+		Steps:   []report.TimedStep{{Name: "provision", Seconds: 1500, Basis: "median of 3"}, {Name: "restore", Start: 1500, Seconds: 3600.1, Basis: "fitted to 3 of sqlserver"}},
+		Trouble: []report.Trouble{{Code: 26, Name: "stale", Meaning: "the mirror is behind the loss by more than the limit"}},
+		People:  contacts().People, Quorum: "(ceo or deputy) + (cto or ld)", Glass: "two of the committee", Signers: digest("ee")}
 }

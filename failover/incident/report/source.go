@@ -35,6 +35,7 @@ const (
 	KindCase     Kind = "incident"
 	KindPack     Kind = "committee"
 	KindContacts Kind = "contacts"
+	KindRunbook  Kind = "runbook" // of a plan, to be printed
 )
 
 // Form is how a report is written.
@@ -120,6 +121,8 @@ func decode(k Kind, text json.RawMessage) (Data, error) {
 		return strict[Pack](text)
 	case KindContacts:
 		return strict[Contacts](text)
+	case KindRunbook:
+		return strict[Runbook](text)
 	}
 	return nil, fmt.Errorf("%w: kind %q", ErrNotReport, k)
 }
