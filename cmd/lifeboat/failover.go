@@ -23,8 +23,9 @@ import (
 )
 
 func (a *app) failoverCommand() *cobra.Command {
-	return group("failover", "Plan and approve the replacement of a lost region",
-		a.failoverPlanCommand(), a.failoverApproveCommand(), a.failoverShowCommand())
+	return group("failover", "Plan, approve and run the replacement of a lost region",
+		a.failoverPlanCommand(), a.failoverApproveCommand(), a.failoverShowCommand(),
+		a.failoverRunCommand(), a.failoverStatusCommand(), a.failoverResumeCommand(), a.failoverAbandonCommand())
 }
 
 // bridge is where failovers are decided: the office, with the files a plan is made from.

@@ -25,9 +25,9 @@ import (
 var update = flag.Bool("update", false, "rewrite golden files")
 
 // TestMain lets the test binary be lifeboat itself: a drill starts its own program as the
-// agent, which here is this one.
+// agent, which here is this one, and a failover has to be killed from outside.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "agent" {
+	if len(os.Args) > 1 && (os.Args[1] == "agent" || os.Args[1] == "failover") {
 		main()
 	}
 	os.Exit(m.Run())

@@ -56,8 +56,8 @@ func NewWho(by string) Who {
 // Opening is the evidence of a journal's first entry: all that another machine needs to
 // go on with the run.
 type Opening struct {
-	Kind failover.Kind   `json:"kind"`
-	Plan json.RawMessage `json:"plan"` // as it was approved, byte for byte
+	Kind failover.Kind `json:"kind"`
+	Plan string        `json:"plan"` // its text as it was approved, byte for byte
 	// Lost is when the outage began, as far as it is known; else when the run began.
 	Lost time.Time `json:"lost"`
 }

@@ -160,7 +160,8 @@ type Database interface {
 	Arm(ctx context.Context, at Place) error
 	Armed(ctx context.Context, at Place) (bool, error)
 	// Protect begins an epoch after the fence's, towards the new mirror, and makes its
-	// first base durable. Protected reports whether that is so.
+	// first base durable. Where there is no new mirror it does nothing, and says so by an
+	// empty Mirror. Protected reports whether there is one that holds a base.
 	Protect(ctx context.Context, at Place, after eventlog.Epoch) (Protection, error)
 	Protected(ctx context.Context, at Place, after eventlog.Epoch) (Protection, bool, error)
 }

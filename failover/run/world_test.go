@@ -170,7 +170,7 @@ const id = "f1"
 
 var (
 	noon    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	opening = run.Opening{Kind: failover.Failover, Plan: []byte(`{"id":"f1"}`), Lost: noon}
+	opening = run.Opening{Kind: failover.Failover, Plan: `{"id":"f1"}`, Lost: noon}
 )
 
 func config(store blob.Store, by string) run.JournalConfig {

@@ -18,7 +18,7 @@ import (
 // Database restores and protects the database of a place. It implements run.Database.
 type Database struct {
 	DR         blob.Store
-	Mirror     blob.Store // the new one; nil in a drill
+	Mirror     blob.Store // the new one; nil in a drill, or when there is none yet
 	MirrorName string     // its URL, without secrets
 	Target     func(ctx context.Context, url string) (database.Target, error)
 	Source     func(ctx context.Context, url string) (database.Source, error)
@@ -121,6 +121,9 @@ const (
 
 // Protect implements run.Database.
 func (d *Database) Protect(ctx context.Context, at run.Place, after eventlog.Epoch) (run.Protection, error) {
+	if d.Mirror == nil {
+		return run.Protection{}, nil // the region serves; the report says that it has no mirror
+	}
 	if !d.Agents {
 		if err := d.takeBase(ctx, at); err != nil {
 			return run.Protection{}, err
@@ -171,6 +174,9 @@ func (d *Database) await(ctx context.Context, at run.Place, after eventlog.Epoch
 // Protected implements run.Database: the new mirror restores to a point of an epoch after
 // the fence's.
 func (d *Database) Protected(ctx context.Context, _ run.Place, after eventlog.Epoch) (run.Protection, bool, error) {
+	if d.Mirror == nil {
+		return run.Protection{}, false, nil
+	}
 	epochs, err := eventlog.OpenLog(d.Mirror).Epochs(ctx)
 	if err != nil || len(epochs) == 0 || epochs[len(epochs)-1].Epoch <= after {
 		return run.Protection{}, false, err

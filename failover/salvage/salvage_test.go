@@ -152,7 +152,7 @@ func databaseOf(dr, mirror blob.Store) *salvage.Database {
 
 func do(t *testing.T, store blob.Store, id string, kind failover.Kind, p run.Parts) (*run.Evidence, error) {
 	t.Helper()
-	j, err := run.Open(t.Context(), run.JournalConfig{Store: store, ID: id, Who: run.NewWho("test")}, run.Opening{Kind: kind, Plan: []byte("{}")})
+	j, err := run.Open(t.Context(), run.JournalConfig{Store: store, ID: id, Who: run.NewWho("test")}, run.Opening{Kind: kind, Plan: "{}"})
 	require.NoError(t, err)
 	steps, evidence := run.Steps(run.Recipe{Kind: kind}, p)
 	return evidence, (&run.Run{Journal: j, Steps: steps}).Do(t.Context())

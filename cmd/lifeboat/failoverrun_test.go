@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lifeboat/failover/incident/report"
+	runs "lifeboat/failover/run"
+	"lifeboat/internal/drill/embedded"
+)
+
+// service is the application's health check and its self-test, on loopback.
+func service(t *testing.T) string {
+	t.Helper()
+	var kept atomic.Value
+	kept.Store("")
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			body, _ := io.ReadAll(r.Body)
+			kept.Store(string(body))
+		}
+		_, _ = io.WriteString(w, kept.Load().(string))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// rescue configures where the company's failovers go, and returns a signed plan's id.
+func (c *company) rescue(args func(...string) []string, more string, flags ...string) string {
+	c.t.Helper()
+	url := service(c.t)
+	c.configure("failover:\n  target: 'sqlite:" + filepath.Join(c.root, "there.sqlite") + "'\n  new_mirror: {store: 'dir:" + filepath.Join(c.root, "third") +
+		"'}\n  probe: {health: '" + url + "', write: '" + url + "', read: '" + url + "'}\n" + more)
+	p := c.plans(args, append([]string{"--accept-stale", "a test"}, flags...)...)
+	c.approves(args, p.Plan.ID, "ada", "bob")
+	return p.Plan.ID
+}
+
+func rowsOf(t *testing.T, path string) (n int) {
+	t.Helper()
+	db, err := embedded.OpenApp(path)
+	require.NoError(t, err)
+	defer db.Close()
+	names, err := db.QueryContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'lifeboat%' AND name NOT LIKE 'sqlite%'")
+	require.NoError(t, err)
+	var tables []string
+	for names.Next() {
+		var name string
+		require.NoError(t, names.Scan(&name))
+		tables = append(tables, name)
+	}
+	require.NoError(t, names.Err())
+	require.NoError(t, names.Close())
+	for _, table := range tables {
+		var rows int
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&rows))
+		n += rows
+	}
+	return n
+}
+
+// write tries to change the database as its application would.
+func write(t *testing.T, path string) error {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer db.Close()
+	var table string
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'lifeboat%' AND name NOT LIKE 'sqlite%' ORDER BY name").Scan(&table))
+	_, err = db.ExecContext(t.Context(), "DELETE FROM "+table+" WHERE rowid IN (SELECT rowid FROM "+table+" LIMIT 1)")
+	return err
+}
+
+// TestFailoverFromTheCommandLine: from an approved plan to users who are served again, and
+// back.
+func TestFailoverFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	c, args := newBridge(t)
+	id := c.rescue(args, "")
+	rows := rowsOf(t, filepath.Join(c.root, "app.sqlite"))
+	got := c.run(args("failover", "run", id)...)
+	require.Zero(t, got.code, got.errout)
+	require.Contains(t, got.out, "every state hash equal")
+	require.Contains(t, got.out, "refuses writes")
+	require.Contains(t, got.out, "protected")
+	require.Equal(t, rows, rowsOf(t, filepath.Join(c.root, "there.sqlite")))
+	require.Error(t, write(t, filepath.Join(c.root, "app.sqlite")), "the old database must not be written to")
+	require.NoError(t, write(t, filepath.Join(c.root, "there.sqlite")))
+
+	body, err := os.ReadFile(filepath.Join(c.root, "mirror", "reports", id+".json"))
+	require.NoError(t, err)
+	src, _, err := report.Verify(body)
+	require.NoError(t, err)
+	x := src.Data.(report.Exercise)
+	require.Equal(t, "failover", x.What)
+	require.Len(t, x.Approvals, 2)
+	require.NotEmpty(t, x.Tables)
+	require.Empty(t, x.Deviations)
+	for _, s := range x.Steps {
+		require.Empty(t, s.Failed)
+	}
+
+	got = c.run(args("failover", "run", id)...)
+	require.NotZero(t, got.code, "it ran already")
+	got = c.run(args("failover", "resume", id)...)
+	require.Equal(t, 3, got.code, got.errout)
+	got = c.run("failover", "status", id, "--json", "--config", filepath.Join(c.root, "lifeboat.yaml"))
+	require.Zero(t, got.code, got.errout)
+	var status statusRuns
+	require.NoError(t, json.Unmarshal([]byte(got.out), &status))
+	require.Equal(t, runs.Finished, status.Runs[0].Last)
+	require.Len(t, status.Runs[0].Steps, 12)
+
+	c.failback(t)
+}
+
+// failback is the same the other way: what served becomes the primary, the third place the
+// mirror, and what takes over is a fresh database again.
+func (c *company) failback(t *testing.T) {
+	t.Helper()
+	at := func(name string) string { return filepath.Join(c.root, name) }
+	c.write("back.yaml", []byte("version: 1\ndatabase: 'sqlite:"+at("there.sqlite")+"'\nprimary: {store: 'dir:"+at("mirror")+"'}\nmirror: {store: 'dir:"+at("third")+
+		"'}\nfailover:\n  target: 'sqlite:"+at("home.sqlite")+"'\n  new_mirror: {store: 'dir:"+at("fourth")+"'}\n"))
+	back := func(verb ...string) []string {
+		return append(verb, "--config", at("back.yaml"), "--committee", at("committee.yaml"))
+	}
+	got := c.run("snapshot", "take", "--base", "--quiet", "--config", at("back.yaml"))
+	require.Zero(t, got.code, got.errout)
+	rows := rowsOf(t, at("there.sqlite"))
+	p := c.plans(back, "--kind", "failback", "--accept-stale", "a test")
+	c.approves(back, p.Plan.ID, "ada", "bob")
+	got = c.run(back("failback", p.Plan.ID)...)
+	require.Zero(t, got.code, got.errout)
+	require.Equal(t, rows, rowsOf(t, at("home.sqlite")))
+	require.Error(t, write(t, at("there.sqlite")))
+	require.NoError(t, write(t, at("home.sqlite")))
+}
+
+// TestKilledFailoverIsResumed from the command line, at the beginning and at the end of
+// steps, by a kill that nobody can handle.
+func TestKilledFailoverIsResumed(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, moment := range []string{`"step":"fence","what":"begun"`, `"step":"restore","what":"begun"`, `"step":"restore","what":"done"`,
+		`"step":"arm","what":"begun"`, `"step":"capture","what":"begun"`, `"step":"report","what":"begun"`} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			c, args := newBridge(t)
+			id := c.rescue(args, "")
+			cmd := exec.Command(self, args("failover", "run", id, "--json")...)
+			cmd.Env = os.Environ()
+			for name, value := range c.vars {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
+			progress, err := cmd.StderrPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			seen := false
+			for lines := bufio.NewScanner(progress); lines.Scan(); {
+				if seen = strings.Contains(lines.Text(), moment); seen {
+					break
+				}
+			}
+			require.NoError(t, cmd.Process.Kill())
+			_, _ = io.Copy(io.Discard, progress)
+			_ = cmd.Wait() // killed, or it was quicker
+			require.True(t, seen, "it never came to that")
+			got := c.run(args("failover", "resume", id)...)
+			if got.code != 0 { // it may have been quicker than the kill
+				require.Contains(t, []int{3, 34}, got.code, got.errout)
+			}
+			if got.code == 34 {
+				require.Contains(t, got.errout, "--take-over")
+				got = c.run(args("failover", "resume", id, "--take-over")...)
+				require.Zero(t, got.code, got.errout)
+			}
+			require.Equal(t, rowsOf(t, filepath.Join(c.root, "app.sqlite")), rowsOf(t, filepath.Join(c.root, "there.sqlite")))
+			require.Error(t, write(t, filepath.Join(c.root, "app.sqlite")))
+		})
+	}
+}
+
+// TestTwoOperatorsAtOnce: of two who run the same plan, and of two who run two plans,
+// exactly one proceeds.
+func TestTwoOperatorsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, plans := range map[string]int{"one plan": 1, "two plans": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, args := newBridge(t)
+			ids := []string{c.rescue(args, "")}
+			ids = append(ids, ids[0])
+			if plans == 2 {
+				p := c.plans(args, "--accept-stale", "a test")
+				c.approves(args, p.Plan.ID, "ada", "bob")
+				ids[1] = p.Plan.ID
+			}
+			got := make([]outcome, 2)
+			var both sync.WaitGroup
+			for i, id := range ids {
+				both.Go(func() { got[i] = c.run(args("failover", "run", id)...) })
+			}
+			both.Wait()
+			one, other := got[0], got[1]
+			if one.code != 0 {
+				one, other = other, one
+			}
+			require.Zero(t, one.code, one.errout)
+			// Refused as run already, as busy, or as planned for a log that has moved.
+			require.Contains(t, []int{3, 35, 27}, other.code, other.errout)
+			require.Equal(t, rowsOf(t, filepath.Join(c.root, "app.sqlite")), rowsOf(t, filepath.Join(c.root, "there.sqlite")))
+		})
+	}
+}

@@ -1,0 +1,202 @@
+package debrief
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lifeboat/failover"
+	"lifeboat/failover/budget"
+	"lifeboat/failover/incident"
+	"lifeboat/failover/incident/report"
+	"lifeboat/failover/run"
+	"lifeboat/internal/blob"
+)
+
+// root is where reports are kept.
+const root = "reports/"
+
+// maxReport bounds a report that is read, bytes.
+const maxReport = 64 << 20
+
+// Debrief is the reporter of one run.
+type Debrief struct {
+	Store    blob.Store // of the region that took over
+	Plan     *failover.Plan
+	Company  string
+	Incident string // "" = none
+	Lost     time.Time
+	Work     budget.Work // of the restore; for the observation
+	Database string      // kind and size, as in budget.Job
+	Clock    func() time.Time
+	// Tell hears of the report when it is durable. It must not take long: what it does
+	// with it is no part of the recovery.
+	Tell func(context.Context, report.Exercise, *report.Source)
+	Warn func(string, error)
+}
+
+var _ run.Reporter = (*Debrief)(nil)
+
+// Name is the object that holds a form of the report.
+func Name(id string, form report.Form) string { return root + id + "." + string(form) }
+
+// Report implements run.Reporter.
+func (d *Debrief) Report(ctx context.Context, e *run.Evidence) (run.Reported, error) {
+	if r, done, err := d.Reported(ctx); done || err != nil {
+		return r, err
+	}
+	h, err := run.ReadHistory(ctx, d.Store, d.Plan.ID)
+	if err != nil {
+		return run.Reported{}, err
+	}
+	x := d.exercise(h, e)
+	src, err := report.NewSource(d.Clock(), x)
+	if err != nil {
+		return run.Reported{}, err
+	}
+	// JSON last: that it is there says that all of them are.
+	for _, form := range []report.Form{report.HTML, report.Markdown, report.JSON} {
+		body, err := src.Render(form)
+		if err != nil {
+			return run.Reported{}, err
+		}
+		err = d.Store.Create(ctx, Name(d.Plan.ID, form), body)
+		if err != nil && !errors.Is(err, blob.ErrExists) { // an earlier attempt's is as good
+			return run.Reported{}, fmt.Errorf("keep the report: %w", err)
+		}
+	}
+	if err := budget.Observe(ctx, d.Store, d.observation(x, e)); err != nil && d.Warn != nil {
+		d.Warn("what this run took will not improve the next forecast", err)
+	}
+	if d.Tell != nil {
+		d.Tell(ctx, x, src)
+	}
+	r, _, err := d.Reported(ctx)
+	return r, err
+}
+
+// Reported implements run.Reporter.
+func (d *Debrief) Reported(ctx context.Context) (run.Reported, bool, error) {
+	name := Name(d.Plan.ID, report.JSON)
+	body, err := blob.ReadAll(ctx, d.Store, name, maxReport)
+	if errors.Is(err, blob.ErrNotExist) {
+		return run.Reported{}, false, nil
+	}
+	if err != nil {
+		return run.Reported{}, false, err
+	}
+	return run.Reported{Object: name, SHA256: incident.Digest(body)}, true, nil
+}
+
+func (d *Debrief) exercise(h run.History, e *run.Evidence) report.Exercise {
+	hash, _ := d.Plan.Hash() // an approved plan has one
+	x := report.Exercise{
+		Company: d.Company, What: string(d.Plan.Kind), ID: d.Plan.ID, Incident: d.Incident, Plan: hash,
+		Began: h.Entries[0].Time, Ended: d.Clock().UTC(), Succeeded: true, BrokenGlass: e.Authority.BrokenGlass,
+		Forecast: seconds(d.Plan.Forecast.TotalSeconds), YearLeft: seconds(d.Plan.Forecast.Year.LeftSeconds),
+		Leftover: e.Teardown.Left,
+		Hashes:   []report.Hash{{Name: "plan", SHA256: hash}, {Name: "last segment restored", SHA256: e.Fence.End.Digest.String()}},
+	}
+	x.LostCommits, x.LostSeconds = d.loss(e)
+	for _, t := range e.Verified {
+		x.Tables = append(x.Tables, report.TableProof(t))
+	}
+	for _, a := range e.Authority.Approvals {
+		x.Approvals = append(x.Approvals, report.Approval{Person: a.Person, Role: a.Role, Decision: a.Decision, At: a.At, Key: a.Key})
+		x.Present = append(x.Present, a.Person)
+	}
+	x.Steps = d.steps(h)
+	x.RTO = d.rto(h, x)
+	x.Deviations = d.deviations(h, e)
+	return x
+}
+
+// loss is what the fence set aside, and the time from the last commit that was saved to
+// the loss.
+func (d *Debrief) loss(e *run.Evidence) (commits int64, secs float64) {
+	if d.Plan.Kind == failover.Drill {
+		return 0, 0
+	}
+	for _, o := range e.Fence.Orphans {
+		commits += int64(o.Transactions())
+	}
+	if !d.Lost.IsZero() && !e.Restored.Time.IsZero() {
+		secs = max(0, d.Lost.Sub(e.Restored.Time).Seconds())
+	}
+	return commits, secs
+}
+
+// rto ends when users are served again, which is when the probe has found that out.
+func (d *Debrief) rto(h run.History, x report.Exercise) time.Duration {
+	began, ended := x.Began, x.Ended
+	if !d.Lost.IsZero() && d.Lost.Before(began) && d.Plan.Kind != failover.Drill {
+		began = d.Lost
+	}
+	if p, ok := h.Of(failover.StepProbe, run.Done); ok {
+		ended = p.Time
+	}
+	return max(0, ended.Sub(began))
+}
+
+// steps are the journal's, from the first beginning to the end, interruptions included.
+func (d *Debrief) steps(h run.History) []report.Step {
+	forecast := map[failover.StepName]time.Duration{}
+	for _, s := range d.Plan.Forecast.Steps {
+		forecast[s.Name] = seconds(s.Seconds)
+	}
+	var steps []report.Step
+	at := map[failover.StepName]int{}
+	for _, e := range h.Entries {
+		i, known := at[e.Step]
+		switch {
+		case e.Event == run.Begun && !known:
+			at[e.Step] = len(steps)
+			steps = append(steps, report.Step{Name: string(e.Step), Began: e.Time, Forecast: forecast[e.Step]})
+		case e.Event == run.Done && known:
+			steps[i].Took, steps[i].Failed = e.Time.Sub(steps[i].Began), ""
+		case e.Event == run.Failed && known:
+			steps[i].Took, steps[i].Failed = e.Time.Sub(steps[i].Began), e.Detail
+		}
+	}
+	return steps
+}
+
+// deviations are what a plan does not foresee.
+func (d *Debrief) deviations(h run.History, e *run.Evidence) []string {
+	var list []string
+	for _, entry := range h.Entries {
+		switch entry.Event {
+		case run.Failed:
+			list = append(list, fmt.Sprintf("%s: step %s failed: %s", stamp(entry.Time), entry.Step, entry.Detail))
+		case run.Taken:
+			list = append(list, fmt.Sprintf("%s: %s went on with the run", stamp(entry.Time), entry.By))
+		}
+	}
+	if d.Plan.Kind != failover.Drill && e.Protection.Mirror == "" {
+		list = append(list, "there is no new mirror: what is committed from now on is in one region only")
+	}
+	list = append(list, e.Readiness.Notes...)
+	for _, a := range e.Authority.Approvals {
+		if a.Reason != "" {
+			list = append(list, fmt.Sprintf("%s (%s): %s: %s", a.Person, a.Role, a.Decision, a.Reason))
+		}
+	}
+	return list
+}
+
+func (d *Debrief) observation(x report.Exercise, e *run.Evidence) budget.Observation {
+	o := budget.Observation{At: x.Ended, Run: x.ID, Database: d.Database, Work: d.Work,
+		Forecast: d.Plan.Forecast.TotalSeconds, Actual: x.Ended.Sub(x.Began).Seconds()}
+	for _, s := range x.Steps {
+		o.Parts = append(o.Parts, budget.Part{Name: s.Name, Seconds: s.Took.Seconds()})
+	}
+	for name, secs := range e.Restored.Seconds {
+		o.Parts = append(o.Parts, budget.Part{Name: string(failover.StepRestore) + ": " + name, Seconds: secs})
+	}
+	return o
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
