@@ -57,7 +57,7 @@ it had is not saved. Progress goes to standard error, as JSON lines with --json.
 }
 
 // runPlan refuses a plan that may not run before anything is written, then begins.
-func (a *app) runPlan(ctx context.Context, b *bridgeFlags, br *bridge, p *failover.Plan, o runOptions) error {
+func (a *app) runPlan(ctx context.Context, b *bridgeFlags, br *bridge, p *failover.Plan, o runOptions) (err error) {
 	d, err := a.decide(ctx, br, p)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (a *app) runPlan(ctx context.Context, b *bridgeFlags, br *bridge, p *failov
 		return err
 	}
 	e.decision = &d
-	defer e.close()
+	defer func() { err = errors.Join(err, e.close()) }()
 	lost := p.Mirror.Lost
 	if lost.IsZero() {
 		lost = a.clock().UTC()
@@ -108,7 +108,7 @@ stops before its next step; it cannot write the journal any more.`,
 	return cmd
 }
 
-func (a *app) failoverResume(ctx context.Context, b *bridgeFlags, o runOptions, id string) error {
+func (a *app) failoverResume(ctx context.Context, b *bridgeFlags, o runOptions, id string) (err error) {
 	br, err := b.open(ctx)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (a *app) failoverResume(ctx context.Context, b *bridgeFlags, o runOptions, 
 	if err != nil {
 		return err
 	}
-	defer e.close()
+	defer func() { err = errors.Join(err, e.close()) }()
 	j, h, err := runs.Claim(ctx, e.journal(id), o.takeOver)
 	if errors.Is(err, runs.ErrAlive) {
 		return fmt.Errorf("%w; if that machine is dead: lifeboat failover resume %s --take-over", err, id)

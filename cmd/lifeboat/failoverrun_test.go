@@ -56,6 +56,7 @@ func rowsOf(t *testing.T, path string) (n int) {
 	defer db.Close()
 	names, err := db.QueryContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'lifeboat%' AND name NOT LIKE 'sqlite%'")
 	require.NoError(t, err)
+	defer names.Close()
 	var tables []string
 	for names.Next() {
 		var name string
@@ -63,7 +64,6 @@ func rowsOf(t *testing.T, path string) (n int) {
 		tables = append(tables, name)
 	}
 	require.NoError(t, names.Err())
-	require.NoError(t, names.Close())
 	for _, table := range tables {
 		var rows int
 		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&rows))
