@@ -45,6 +45,7 @@ func TestAzurite(t *testing.T) {
 		"cancel stops changes": testCancelStopsChanges,
 		"refusals":             testRefusals,
 		"hazards":              testHazards,
+		"log in a storm":       testLogInAStorm,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
