@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) snapshotCommand() *cobra.Command {
-	return group("snapshot", "Take, list and verify snapshots", a.snapshotTakeCommand(), a.snapshotListCommand(), a.snapshotVerifyCommand())
+	return group("snapshot", "Take, list, verify and export snapshots",
+		a.snapshotTakeCommand(), a.snapshotListCommand(), a.snapshotVerifyCommand(), a.snapshotExportCommand())
 }
 
 // snapshotLine is one snapshot as snapshot list prints it.
