@@ -39,7 +39,7 @@ func TestReadGivesTheRows(t *testing.T) {
 			}
 			slices.SortFunc(rows, bytes.Compare)
 			slices.SortFunc(got[name], bytes.Compare)
-			require.Equal(t, len(rows), len(got[name]), name)
+			require.Len(t, got[name], len(rows), name)
 			for i := range rows {
 				require.Equal(t, rows[i], got[name][i])
 			}
