@@ -171,3 +171,30 @@ func TestNetFreesWhatCancelsOut(t *testing.T) {
 	// 500 rows of 30 bytes in 64 shards: a page of rows and one of slots each.
 	require.LessOrEqual(t, n.used.Load(), int64(64*(pageLen+slotPage*slotCost+64*8)))
 }
+
+// However much is added, no more than the limit is held, the rest is on disk, and nothing
+// is lost on the way.
+func TestNetHoldsNoMoreThanItsLimit(t *testing.T) {
+	t.Parallel()
+	const limit = 256 << 10
+	value := string(bytes.Repeat([]byte{'v'}, 500))
+	for _, times := range []int{2, 8, 32} { // the limit
+		n, err := NewNet(NetConfig{Schema: netSchema(t), Memory: limit})
+		require.NoError(t, err)
+		defer n.Close()
+		b, keys := n.Batch(), times*limit/len(value)
+		for key := range keys {
+			require.NoError(t, b.Add(0, database.Insert, netRow(0, key, value)))
+			if key%1000 == 999 {
+				require.NoError(t, b.Flush())
+			}
+			if n.used.Load() > limit {
+				t.Fatalf("%d bytes held after %d keys, at most %d", n.used.Load(), key+1, limit)
+			}
+		}
+		require.NoError(t, b.Flush())
+		require.NoError(t, n.Seal())
+		require.GreaterOrEqual(t, n.Summary().Spills, times-1)
+		require.Len(t, collect(t, n), keys)
+	}
+}
