@@ -104,3 +104,43 @@ func TestMakeTargets(t *testing.T) {
 		}
 	}
 }
+
+// TestInvariantsHaveTheTestsThatTheyName: the table of invariants names packages and
+// tests in them.
+func TestInvariantsHaveTheTestsThatTheyName(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "development.md"))
+	require.NoError(t, err)
+	_, table, _ := strings.Cut(string(page), "## Invariants")
+	table, _, _ = strings.Cut(table, "\n## ")
+	invariants := 0
+	for line := range strings.Lines(table) {
+		if !regexp.MustCompile(`^\| \d`).MatchString(line) {
+			continue
+		}
+		invariants++
+		folder, source := "", ""
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1) {
+			if name := m[1]; !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Benchmark") {
+				folder, source = name, testsOf(t, name)
+				continue
+			}
+			require.Contains(t, source, "\nfunc "+m[1]+"(", "%s has no %s", folder, m[1])
+		}
+	}
+	require.Equal(t, 10, invariants)
+}
+
+// testsOf is the text of a package's tests.
+func testsOf(t *testing.T, folder string) (text string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, folder)
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		require.NoError(t, err)
+		text += string(body)
+	}
+	return text
+}
