@@ -274,11 +274,11 @@ func (s *bench) update(b *testing.B, rounds int) {
 
 // updated is a note with another score, its fifth column.
 func updated(row []byte, score float64) []byte {
-	rest, at := row, 0
+	rest := row
 	for range 4 {
 		_, rest, _ = database.Next(rest)
 	}
-	at = len(row) - len(rest)
+	at := len(row) - len(rest)
 	_, rest, _ = database.Next(rest)
 	return append(database.AppendFloat64(bytes.Clone(row[:at]), score), rest...)
 }
@@ -340,10 +340,10 @@ func (s *bench) readLog(b *testing.B) {
 	require.NoError(b, group.Wait())
 }
 
-// BenchmarkRestoreMemory restores a database of ten times the memory limit, every tenth
-// row updated since, in a process of its own, and reports that process's peak.
+// BenchmarkRestoreMemory restores a database of ten times the memory limit in a process of
+// its own and reports that process's peak. Spilled changes are BenchmarkRestoreUpdates'.
 func BenchmarkRestoreMemory(b *testing.B) {
-	const limit = 64 << 20
+	const limit = 128 << 20
 	const rows = 10 * limit / 105 // bytes a row, canonical
 	s := newBench(b, rows)
 	s.base(b)

@@ -224,7 +224,7 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	debug.SetMemoryLimit(memory)
+	debug.SetMemoryLimit(memory * 3 / 4) // the rest is the target's cache and the program itself
 	bars := &stepBars{app: a}
 	r, err := restore.Run(ctx, restore.Config{
 		Store: store, Memory: memory, TempDir: scratch, Progress: bars.progress, Log: log, Clock: a.clock,
