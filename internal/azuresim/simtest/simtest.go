@@ -129,11 +129,27 @@ func NewEngine(t testing.TB, cloud *azuresim.Cloud) *Engine {
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"PULUMI_SKIP_CONFIRMATIONS":                   "true",
 		// The host builds the program at every call; without symbols the link is half as long.
-		"GOFLAGS":        "-buildvcs=false -ldflags=-s -ldflags=-w",
+		"GOFLAGS":        "-buildvcs=false -ldflags=-s -ldflags=-w -modfile=" + modules(t, root, base),
 		"PATH":           bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 		azuresim.EnvName: server.EnvValue(),
 	}
 	return e
+}
+
+// modules copies go.mod and go.sum and returns where: the language host looks for plugins
+// with commands that add to go.sum, and must not add to the repository's.
+func modules(t testing.TB, root, base string) string {
+	t.Helper()
+	for _, name := range []string{"go.mod", "go.sum"} {
+		body, err := os.ReadFile(filepath.Join(root, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(base, name), body, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(base, "go.mod")
 }
 
 // CLI is the path of the pinned command.
