@@ -75,12 +75,17 @@ func (s *Scratch) Drop(ctx context.Context, u URL) error {
 // drop ends the sessions of the database while it is being dropped, where that cannot be
 // asked for in one statement and the drop would wait for them.
 func (s *Scratch) drop(ctx context.Context, name string) error {
-	statement := "DROP DATABASE IF EXISTS " + quote(name)
+	drop := func() error {
+		_, err := retried(ctx, s.server.log, "drop a scratch database", func() (struct{}, error) {
+			return struct{}{}, exec(ctx, s.server.db, "DROP DATABASE IF EXISTS "+quote(name))
+		})
+		return err
+	}
 	if s.server.caps.alterDatabase {
-		return exec(ctx, s.server.db, statement)
+		return drop()
 	}
 	dropped := make(chan error, 1)
-	go func() { dropped <- exec(ctx, s.server.db, statement) }()
+	go func() { dropped <- drop() }()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
 	for {
