@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"database/sql"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -38,13 +37,18 @@ func service(t *testing.T) string {
 	return s.URL
 }
 
-// rescue configures where the company's failovers go, and returns a signed plan's id.
-func (c *company) rescue(args func(...string) []string, more string, flags ...string) string {
-	c.t.Helper()
+// rescueSection is the configuration of where the company's failovers go.
+func (c *company) rescueSection(more string) string {
 	url := service(c.t)
-	c.configure("failover:\n  target: 'sqlite:" + filepath.Join(c.root, "there.sqlite") + "'\n  new_mirror: {store: 'dir:" + filepath.Join(c.root, "third") +
-		"'}\n  probe: {health: '" + url + "', write: '" + url + "', read: '" + url + "'}\n" + more)
-	p := c.plans(args, append([]string{"--accept-stale", "a test"}, flags...)...)
+	return "failover:\n  target: 'sqlite:" + filepath.Join(c.root, "there.sqlite") + "'\n  new_mirror: {store: 'dir:" + filepath.Join(c.root, "third") +
+		"'}\n  probe: {health: '" + url + "', write: '" + url + "', read: '" + url + "'}\n" + more
+}
+
+// rescue configures failovers and returns a signed plan's id.
+func (c *company) rescue(args func(...string) []string) string {
+	c.t.Helper()
+	c.configure(c.rescueSection(""))
+	p := c.plans(args, "--accept-stale", "a test")
 	c.approves(args, p.Plan.ID, "ada", "bob")
 	return p.Plan.ID
 }
@@ -72,15 +76,18 @@ func rowsOf(t *testing.T, path string) (n int) {
 	return n
 }
 
-// write tries to change the database as its application would.
+// write tries to change the database as its application would, and takes it back.
 func write(t *testing.T, path string) error {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := embedded.OpenApp(path)
 	require.NoError(t, err)
 	defer db.Close()
 	var table string
 	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'lifeboat%' AND name NOT LIKE 'sqlite%' ORDER BY name").Scan(&table))
-	_, err = db.ExecContext(t.Context(), "DELETE FROM "+table+" WHERE rowid IN (SELECT rowid FROM "+table+" LIMIT 1)")
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), "DELETE FROM "+table+" WHERE rowid IN (SELECT rowid FROM "+table+" LIMIT 1)")
+	require.NoError(t, tx.Rollback())
 	return err
 }
 
@@ -89,7 +96,7 @@ func write(t *testing.T, path string) error {
 func TestFailoverFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	c, args := newBridge(t)
-	id := c.rescue(args, "")
+	id := c.rescue(args)
 	rows := rowsOf(t, filepath.Join(c.root, "app.sqlite"))
 	got := c.run(args("failover", "run", id)...)
 	require.Zero(t, got.code, got.errout)
@@ -160,7 +167,7 @@ func TestKilledFailoverIsResumed(t *testing.T) {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
 			c, args := newBridge(t)
-			id := c.rescue(args, "")
+			id := c.rescue(args)
 			cmd := exec.Command(self, args("failover", "run", id, "--json")...)
 			cmd.Env = os.Environ()
 			for name, value := range c.vars {
@@ -202,7 +209,7 @@ func TestTwoOperatorsAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, args := newBridge(t)
-			ids := []string{c.rescue(args, "")}
+			ids := []string{c.rescue(args)}
 			ids = append(ids, ids[0])
 			if plans == 2 {
 				p := c.plans(args, "--accept-stale", "a test")
