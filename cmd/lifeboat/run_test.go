@@ -39,7 +39,7 @@ type outcome struct {
 	out, errout string
 }
 
-func lifeboat(t *testing.T, args ...string) outcome {
+func lifeboat(t testing.TB, args ...string) outcome {
 	t.Helper()
 	var out, errout bytes.Buffer
 	code := run(t.Context(), args, strings.NewReader(""), &out, &errout)

@@ -111,7 +111,7 @@ func barePairs(b *testing.B, regions [2]*azuritetest.Server, n, size int) float6
 // they are and after compaction, beside rclone with 16 transfers for the same objects.
 // Run it with -benchtime 1x.
 func BenchmarkMirrorOnAzurite(b *testing.B) {
-	for _, c := range []struct{ count, size int }{{10_000, 4 << 10}, {1_000, 1 << 20}} {
+	for _, c := range []struct{ count, size int }{{2_000, 4 << 10}, {10_000, 4 << 10}, {100, 1 << 20}, {1_000, 1 << 20}} {
 		b.Run(fmt.Sprintf("%dx%dKiB", c.count, c.size>>10), func(b *testing.B) {
 			regions := twoRegions(b)
 			from := regions[0].Config(b)
@@ -136,21 +136,30 @@ func BenchmarkMirrorOnAzurite(b *testing.B) {
 	}
 }
 
-// segments fills a store with a log of segments of about that size.
+// segments fills a store with a log of segments of about that size: text of 64 letters.
 func segments(b *testing.B, local blob.Store, count, size int) {
-	w := openLog(b, eventlog.WriterConfig{Local: local, Mirror: memory.New()})
+	made := memory.New()
+	w := openLog(b, eventlog.WriterConfig{Local: made, Mirror: memory.New()})
 	rng := rand.NewChaCha8([32]byte{1})
-	value := make([]byte, size*3/4-350) // hexadecimal text of half its length packs to about a half
+	value := make([]byte, size*4/3-500) // packs to three quarters
 	for i := range count {
+		_, _ = rng.Read(value)
 		for at := range value {
-			value[at] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[rng.Uint64()&63]
+			value[at] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[value[at]&63]
 		}
-		_, err := w.Append(context.Background(), insertion(int64(i), string(value)+string(value[:len(value)/3])))
+		_, err := w.Append(context.Background(), insertion(int64(i), string(value)))
 		require.NoError(b, err)
 		_, err = w.Flush(context.Background())
 		require.NoError(b, err)
 	}
 	require.NoError(b, w.Close(context.Background()))
+	var g errgroup.Group
+	g.SetLimit(16)
+	for _, name := range made.Names() {
+		body, _ := made.Bytes(name)
+		g.Go(func() error { return local.Create(context.Background(), name, body) })
+	}
+	require.NoError(b, g.Wait())
 }
 
 func mirrorLog(b *testing.B, local, mirror blob.Store) time.Duration {
