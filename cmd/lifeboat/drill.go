@@ -14,15 +14,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat/eventlog"
+	"lifeboat/failover"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database/mssql"
 	"lifeboat/internal/drill"
 	"lifeboat/internal/drill/embedded"
 	"lifeboat/internal/drill/sqlserver"
+	"lifeboat/restore"
 )
 
 // drillOptions are the flags of drill.
 type drillOptions struct {
+	stack    bool
 	source   string
 	database string // URL of a server to play on; empty: SQLite
 	rows     int
@@ -59,12 +62,16 @@ at the end. Encryption, endpoints and key files come from --config, if it is giv
   lifeboat drill --dir drill-1 --lose mirror-link --duration 30s --seed 7 --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.stack {
+				return a.drillStack(cmd)
+			}
 			if !cmd.Flags().Changed("seed") {
 				o.seed = rand.Uint64N(1_000_000)
 			}
 			return a.drill(cmd.Context(), o)
 		},
 	}
+	cmd.Flags().BoolVar(&o.stack, "stack", false, "in the cloud instead: plan a drill from the mirror and run it in a stack of its own, which is destroyed at the end. The other flags have no meaning then but --config")
 	f := cmd.Flags()
 	f.StringVar(&o.source, "source", "", "SQLite database to copy, or with --database a T-SQL script to run (default: make a hospital's)")
 	f.StringVar(&o.database, "database", "", "play the databases on this server, sqlserver://HOST?database=NAME (default: SQLite, here)")
@@ -78,6 +85,21 @@ at the end. Encryption, endpoints and key files come from --config, if it is giv
 	f.StringVar(&o.mirror, "mirror", "", "store to play the mirror's, likewise")
 	f.Var(&o.memory, "memory", "memory that the restore may use")
 	return cmd
+}
+
+// drillStack is a failover without fence, traffic and capture: it is planned and run at
+// once, since nobody has to sign what touches nothing that serves.
+func (a *app) drillStack(cmd *cobra.Command) error {
+	b := &bridgeFlags{&officeFlags{app: a, noPrimary: true}, cmd}
+	br, err := b.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	p, err := a.newPlan(cmd.Context(), br, question{kind: failover.Drill, target: restore.Latest()}, "a drill restores whatever the mirror has")
+	if err != nil {
+		return err
+	}
+	return a.runPlan(cmd.Context(), b, br, p, runOptions{})
 }
 
 func (o *drillOptions) check() error {

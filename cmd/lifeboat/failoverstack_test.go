@@ -81,14 +81,13 @@ func TestFailoverInAStack(t *testing.T) {
 	require.NoError(t, err)
 
 	c, args := newBridge(t)
-	more := "  stack_file: '" + file + "'\n  backend: '" + engine.Backend + "'\n"
+	more := "  committee: '" + filepath.Join(c.root, "committee.yaml") + "'\n  stack_file: '" + file + "'\n  backend: '" + engine.Backend + "'\n"
 	c.configure(strings.ReplaceAll(c.rescueSection(more), "there.sqlite", "{stack}.sqlite"))
-	drill := c.plans(args, "--kind", "drill", "--accept-stale", "a test").Plan.ID
 	id := c.plans(args, "--accept-stale", "a test").Plan.ID
 	c.approves(args, id, "ada", "bob")
 
 	before := cloud.IDs()
-	got := c.child(engine, args("failover", "run", drill))
+	got := c.child(engine, []string{"drill", "--stack", "--config", filepath.Join(c.root, "lifeboat.yaml")})
 	require.Zero(t, got.code, got.errout)
 	require.Empty(t, cloud.Left(before), "the drill left something in the cloud")
 	require.Equal(t, before, cloud.IDs())
