@@ -1,0 +1,160 @@
+// Package arm asks Azure Resource Manager about quota and sizes.
+//
+// It reads, and does so with the identity that is signed in (managed identity, workload
+// identity, Azure CLI): the role Reader on the subscription suffices.
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+)
+
+// SQLCores is the name that Free gives to the region's vCores of Azure SQL.
+const SQLCores = "SQL vCores"
+
+// Endpoint is Azure's public cloud.
+const Endpoint = "https://management.azure.com"
+
+// Versions of the interfaces that are asked.
+const (
+	computeUsages = "2024-07-01"
+	computeSKUs   = "2021-07-01"
+	sqlUsages     = "2023-08-01"
+)
+
+// maxPages bounds a listing that never ends.
+const maxPages = 200
+
+// Config says where and as whom to ask.
+type Config struct {
+	Subscription string
+	Endpoint     string                 // Endpoint if empty
+	Credential   azcore.TokenCredential // nil: who is signed in
+	Transport    policy.Transporter     // nil: the usual one
+}
+
+// Client asks. Safe for concurrent use.
+type Client struct {
+	cfg  Config
+	pipe runtime.Pipeline
+}
+
+// New makes a client. It makes no request.
+func New(cfg Config) (*Client, error) {
+	if cfg.Endpoint == "" {
+		cfg.Endpoint = Endpoint
+	}
+	if cfg.Credential == nil {
+		credential, err := azidentity.NewDefaultAzureCredential(nil)
+		if err != nil {
+			return nil, fmt.Errorf("sign in to Azure: %w", err)
+		}
+		cfg.Credential = credential
+	}
+	bearer := runtime.NewBearerTokenPolicy(cfg.Credential, []string{cfg.Endpoint + "/.default"}, nil)
+	pipe := runtime.NewPipeline("lifeboat", "", runtime.PipelineOptions{PerRetry: []policy.Policy{bearer}},
+		&policy.ClientOptions{Transport: cfg.Transport})
+	return &Client{cfg, pipe}, nil
+}
+
+// Free is how many vCPUs of each family, and vCores of SQL, are left in a region.
+func (c *Client) Free(ctx context.Context, region string) (map[string]int64, error) {
+	free := map[string]int64{}
+	err := list(ctx, c, "Microsoft.Compute/locations/"+region+"/usages", computeUsages, "", func(u struct {
+		Limit, CurrentValue int64
+		Name                struct{ Value string }
+	}) {
+		free[u.Name.Value] = u.Limit - u.CurrentValue
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = list(ctx, c, "Microsoft.Sql/locations/"+region+"/usages", sqlUsages, "", func(u struct {
+		Name       string
+		Properties struct{ Limit, CurrentValue float64 }
+	}) {
+		if u.Name == "RegionalVCoreQuotaForSQLDBAndDW" {
+			free[SQLCores] = int64(u.Properties.Limit - u.Properties.CurrentValue)
+		}
+	})
+	return free, err
+}
+
+// Sizes are the sizes of virtual machine that the subscription may use in a region.
+func (c *Client) Sizes(ctx context.Context, region string) ([]string, error) {
+	var sizes []string
+	err := list(ctx, c, "Microsoft.Compute/skus", computeSKUs, "location eq '"+region+"'", func(s struct {
+		ResourceType, Name string
+		Restrictions       []struct{ Type string }
+	}) {
+		for _, r := range s.Restrictions {
+			if r.Type == "Location" {
+				return
+			}
+		}
+		if s.ResourceType == "virtualMachines" {
+			sizes = append(sizes, s.Name)
+		}
+	})
+	slices.Sort(sizes)
+	return sizes, err
+}
+
+// list visits every item of a listing under the subscription.
+func list[T any](ctx context.Context, c *Client, path, version, filter string, visit func(T)) error {
+	query := url.Values{"api-version": {version}}
+	if filter != "" {
+		query.Set("$filter", filter)
+	}
+	next := fmt.Sprintf("%s/subscriptions/%s/providers/%s?%s", c.cfg.Endpoint, url.PathEscape(c.cfg.Subscription), path, query.Encode())
+	for range maxPages {
+		var page struct {
+			Value    []T
+			NextLink string
+		}
+		if err := c.get(ctx, next, &page); err != nil {
+			return fmt.Errorf("list %s: %w", path, err)
+		}
+		for _, item := range page.Value {
+			visit(item)
+		}
+		if page.NextLink == "" {
+			return nil
+		}
+		// The token goes to whoever is asked: never follow a link to another host.
+		if !strings.HasPrefix(page.NextLink, c.cfg.Endpoint+"/") {
+			return fmt.Errorf("list %s: it goes on at another host, %q", path, page.NextLink)
+		}
+		next = page.NextLink
+	}
+	return fmt.Errorf("list %s: it has over %d pages", path, maxPages)
+}
+
+func (c *Client) get(ctx context.Context, address string, into any) error {
+	request, err := runtime.NewRequest(ctx, http.MethodGet, address)
+	if err != nil {
+		return err
+	}
+	response, err := c.pipe.Do(request)
+	if err != nil {
+		return err
+	}
+	if !runtime.HasStatusCode(response, http.StatusOK) {
+		return runtime.NewResponseError(response)
+	}
+	body, err := runtime.Payload(response)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}

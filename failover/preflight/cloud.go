@@ -1,0 +1,130 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lifeboat/failover"
+)
+
+// Cloud answers questions about a region. It changes nothing. Safe for concurrent use.
+type Cloud interface {
+	// Free is how much of each quota is left, by its name: a family of virtual machines
+	// such as "standardDDSv5Family", or "SQL vCores".
+	Free(ctx context.Context, region string) (map[string]int64, error)
+	// Sizes are the sizes of virtual machine that the subscription may use there.
+	Sizes(ctx context.Context, region string) ([]string, error)
+}
+
+// Registry answers whether an image is there. ref is repository@sha256:…
+type Registry interface {
+	Has(ctx context.Context, ref string) (bool, error)
+}
+
+// Resolver answers how long resolvers may keep a public name's address.
+type Resolver interface {
+	TTL(ctx context.Context, host string) (time.Duration, error)
+}
+
+// Quotas asks whether the region has room for what a stack needs.
+func Quotas(c Cloud, region string, need []failover.Quota) Probe {
+	return Probe{
+		Name: "quota in " + region,
+		Fix:  "ask for more in the Azure portal (Subscriptions, Usage + quotas), or use smaller sizes in the stack's settings",
+		Ask: func(ctx context.Context) (string, error) {
+			if c == nil || len(need) == 0 {
+				return "", Unasked("no cloud is configured to ask")
+			}
+			free, err := c.Free(ctx, region)
+			if err != nil {
+				return "", Unasked("quota of %s: %w", region, err)
+			}
+			var found []string
+			var problems []error
+			for _, q := range need {
+				have, ok := free[q.Name]
+				switch {
+				case !ok:
+					problems = append(problems, Unasked("%s does not tell how much of %s is left", region, q.Name))
+				case have < q.Need:
+					// What is known to be too little is never hidden behind what is not known.
+					return "", fmt.Errorf("%d of %s are free, %d are needed", have, q.Name, q.Need)
+				}
+				found = append(found, fmt.Sprintf("%s: %d free, %d needed", q.Name, have, q.Need))
+			}
+			return strings.Join(found, "; "), errors.Join(problems...)
+		},
+	}
+}
+
+// Sizes asks whether the sizes of node can be had.
+func Sizes(c Cloud, region string, want []string) Probe {
+	return Probe{
+		Name: "sizes in " + region,
+		Fix:  "use other sizes in the stack's settings (cluster.system.size, cluster.user.size), or have the restriction lifted",
+		Ask: func(ctx context.Context) (string, error) {
+			if c == nil {
+				return "", Unasked("no cloud is configured to ask")
+			}
+			have, err := c.Sizes(ctx, region)
+			if err != nil {
+				return "", Unasked("sizes in %s: %w", region, err)
+			}
+			for _, size := range want {
+				if !slices.Contains(have, size) {
+					return "", fmt.Errorf("%s cannot be had in %s", size, region)
+				}
+			}
+			return strings.Join(want, ", "), nil
+		},
+	}
+}
+
+// Images asks whether every image is in the registry by its digest.
+func Images(r Registry, images []failover.Image) Probe {
+	return Probe{
+		Name: "images by digest",
+		Fix:  "push the images to the registry in the DR region, and pin their digests in the stack's settings",
+		Ask: func(ctx context.Context) (string, error) {
+			if r == nil || len(images) == 0 {
+				return "", Unasked("no registry is configured to ask")
+			}
+			var unasked []error
+			for _, i := range images {
+				ok, err := r.Has(ctx, i.Ref)
+				switch {
+				case err != nil:
+					unasked = append(unasked, Unasked("%s: %w", i.Ref, err))
+				case !ok:
+					return "", fmt.Errorf("the registry does not have %s (%s)", i.Ref, i.Name)
+				}
+			}
+			return fmt.Sprintf("%d are there", len(images)), errors.Join(unasked...)
+		},
+	}
+}
+
+// TTL asks whether a moved name would be followed soon enough.
+func TTL(r Resolver, host string, most time.Duration) Probe {
+	return Probe{
+		Name: "time to live of the public name",
+		Fix:  "set edge.ttl in the stack's settings and run pulumi up on the hub",
+		Ask: func(ctx context.Context) (string, error) {
+			if r == nil || host == "" {
+				return "", Unasked("no public name is configured: set failover.edge_host")
+			}
+			ttl, err := r.TTL(ctx, host)
+			if err != nil {
+				return "", Unasked("%s: %w", host, err)
+			}
+			if ttl > most {
+				return "", fmt.Errorf("resolvers keep %s for %s, longer than %s", host, ttl, most)
+			}
+			return fmt.Sprintf("%s: %s", host, ttl), nil
+		},
+	}
+}
