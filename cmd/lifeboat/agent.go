@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat/eventlog"
+	"lifeboat/failover/budget"
 	"lifeboat/internal/agent"
+	"lifeboat/internal/blob"
 	"lifeboat/internal/config"
 	"lifeboat/internal/lease"
 )
@@ -116,8 +118,27 @@ func (a *app) withAgentConfig(ctx context.Context, file *config.File, do func(ag
 	if cfg.Mirror, err = a.stores(file).open(ctx, file.Mirror); err != nil {
 		return err
 	}
+	cfg.Snapshots.ReplayBudget = a.replayBudget(ctx, cfg.Mirror, file)
 	return do(cfg)
 }
+
+// replayBudget is the configured one, or less where the restores that were measured get
+// through less log in the time that they may take. A mirror that does not answer changes
+// nothing: the agent has to start without it.
+func (a *app) replayBudget(ctx context.Context, mirror blob.Store, file *config.File) int64 {
+	configured := int64(file.Snapshot.ReplayBudget)
+	ctx, cancel := context.WithTimeout(ctx, askPrimary)
+	defer cancel()
+	measured := budget.Fit(a.observed(ctx, mirror)).ReplayBudget(file.Database.Scheme(), file.Snapshot.ReplayTime)
+	if measured <= 0 || measured >= configured {
+		return configured
+	}
+	return max(measured, leastReplayBudget)
+}
+
+// leastReplayBudget keeps a machine that was measured on a bad day from taking snapshots all
+// the time: that of the configuration.
+const leastReplayBudget = 1 << 20
 
 func agentConfig(file *config.File) agent.Config {
 	cfg := agent.Config{

@@ -13,6 +13,8 @@ import (
 	"lifeboat/failover/incident"
 	"lifeboat/failover/incident/record"
 	"lifeboat/failover/incident/report"
+	"lifeboat/failover/kit"
+	"lifeboat/failover/preflight"
 	"lifeboat/failover/provision"
 	runs "lifeboat/failover/run"
 	"lifeboat/internal/blob"
@@ -50,7 +52,7 @@ var exits = []exit{
 	{130, "interrupted", "stopped by a signal; whatever was begun can be run again", []error{context.Canceled}},
 	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen}},
 	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{
-		codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, failover.ErrNewerFormat, budget.ErrNewerFormat, readiness.ErrNewerFormat, approval.ErrNewerFormat, runs.ErrNewerFormat}},
+		codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, failover.ErrNewerFormat, budget.ErrNewerFormat, kit.ErrNewer, readiness.ErrNewerFormat, approval.ErrNewerFormat, runs.ErrNewerFormat}},
 	{23, "tampered", "the plan or a signature is not what was made; nothing was done", []error{failover.ErrTampered, approval.ErrTampered}},
 	{24, "plan expired", "the plan is past its end; plan again", []error{failover.ErrExpired}},
 	{20, "unsigned", "nobody has signed the plan", []error{failover.ErrUnsigned}},
@@ -71,15 +73,17 @@ var exits = []exit{
 	{5, "fenced", "the log has been taken over, or another writer is at work", []error{eventlog.ErrFenced, database.ErrFenced, lease.ErrLost}},
 	{8, "lost", "a drill did not prove what it set out to prove", []error{drill.ErrNotProven}},
 	{7, "damaged", "an object is corrupt, cut short or missing, or a hash differs", []error{
-		errDamage, runs.ErrCorrupt, runs.ErrTruncated, failover.ErrCorrupt, failover.ErrTruncated, budget.ErrCorrupt, codebackup.ErrDamaged, record.ErrCorrupt, record.ErrForged, report.ErrAltered, report.ErrNotReport, readiness.ErrCorrupt,
+		errDamage, runs.ErrCorrupt, runs.ErrTruncated, failover.ErrCorrupt, failover.ErrTruncated, budget.ErrCorrupt, kit.ErrDamaged, codebackup.ErrDamaged, record.ErrCorrupt, record.ErrForged, report.ErrAltered, report.ErrNotReport, readiness.ErrCorrupt,
 		restore.ErrMismatch, restore.ErrInconsistent, eventlog.ErrCorrupt, eventlog.ErrTruncated,
 		eventlog.ErrDiverged, eventlog.ErrOtherStream}},
 	{6, "not restorable", "the store does not prove that point; the message names the nearest that it does", []error{
 		restore.ErrOutsideWindow, restore.ErrNoSnapshot, eventlog.ErrGap}},
 	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
 	{3, "refused", "refused before anything was changed", []error{
-		errRefused, runs.ErrRefused, runs.ErrRunExists, runs.ErrOver, runs.ErrNoRun, provision.ErrNoCLI, failover.ErrNoPlan, sealed.ErrSealedStore, codebackup.ErrRepository, codebackup.ErrNotEmpty, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
+		errRefused, runs.ErrRefused, runs.ErrRunExists, runs.ErrOver, runs.ErrNoRun, provision.ErrNoCLI, failover.ErrNoPlan, kit.ErrNone, kit.ErrNotEmpty, sealed.ErrSealedStore, codebackup.ErrRepository, codebackup.ErrNotEmpty, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
 		approval.ErrStatement, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
+	{37, "not ready", "preflight found something that a failover would fail on; each with its fix", []error{preflight.ErrNotReady}},
+	{38, "readiness unknown", "preflight could not ask everything; nothing is known to be wrong", []error{preflight.ErrUnknown}},
 	{10, "policy", "a rule that guards recovery is not met", []error{errPolicy}},
 	{11, "policy warning", "a rule is unknown before the update, or one that only warns is not met", []error{errPolicyWarning}},
 	{1, "failed", "it failed for another reason; the message says which", nil},

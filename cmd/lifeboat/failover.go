@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"lifeboat/failover/approval"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/config"
+	"lifeboat/internal/readiness"
 	"lifeboat/restore"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
@@ -31,8 +33,9 @@ func (a *app) failoverCommand() *cobra.Command {
 // bridge is where failovers are decided: the office, with the files a plan is made from.
 type bridge struct {
 	*office
-	config *config.File
-	stack  *settings.Settings // nil: no stack is configured
+	config        *config.File
+	committeePath string
+	stack         *settings.Settings // nil: no stack is configured
 }
 
 // bridgeFlags are those of every verb about plans.
@@ -54,20 +57,24 @@ func (b *bridgeFlags) open(ctx context.Context) (*bridge, error) {
 		return nil, err
 	}
 	if !b.cmd.Flags().Changed("committee") {
-		b.committee = file.Failover.Committee
+		b.committee = beside(b.app.folder(), file.Failover.Committee)
 	}
 	of, err := b.officeFlags.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := &bridge{office: of, config: file}
+	out := &bridge{office: of, config: file, committeePath: b.committee}
 	if name := file.Failover.StackFile; name != "" {
-		if out.stack, err = stackfile.Read(name); err != nil {
+		if out.stack, err = stackfile.Read(beside(b.app.folder(), name)); err != nil {
 			return nil, fmt.Errorf("%w: failover.stack_file: %w", errUsage, err)
 		}
 	}
 	return out, nil
 }
+
+// folder is that of lifeboat.yaml: what it says about failovers names files from there, so
+// that the same file works from a kit.
+func (a *app) folder() string { return filepath.Dir(a.configPath) }
 
 // planArg wants one argument, the id of a plan or a file, or at least `least` of it.
 func planArg(least int) cobra.PositionalArgs {
@@ -145,6 +152,7 @@ func sha256Of(text []byte) string {
 type planOptions struct {
 	restoreOptions
 	kind, out, runbook, stale, lost string
+	unkept                          bool
 }
 
 func (a *app) failoverPlanCommand() *cobra.Command {
@@ -174,6 +182,7 @@ writes the same plan as pages to print.`,
 	f.StringVar(&o.runbook, "runbook", "", "folder to write the runbook to (must exist)")
 	f.StringVar(&o.stale, "accept-stale", "", "go on with a mirror that is stale beyond failover.stale_limit, with the reason")
 	f.StringVar(&o.lost, "lost-at", "", "when the primary was lost, RFC 3339 (default: the beginning of the outage on record)")
+	f.BoolVar(&o.unkept, "dry-run", false, "make the plan and do not keep it: nobody can run it then")
 	cmd.MarkFlagsMutuallyExclusive("latest", "seq", "at")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.failoverPlan(cmd, b, o) }
 	return cmd
@@ -194,7 +203,7 @@ func (a *app) failoverPlan(cmd *cobra.Command, b *bridgeFlags, o planOptions) er
 	if err != nil {
 		return err
 	}
-	p, err := a.newPlan(ctx, br, question{kind: failover.Kind(o.kind), target: target, lost: lost}, o.stale)
+	p, err := a.newPlan(ctx, br, question{kind: failover.Kind(o.kind), target: target, lost: lost}, o)
 	if err != nil {
 		return err
 	}
@@ -202,7 +211,7 @@ func (a *app) failoverPlan(cmd *cobra.Command, b *bridgeFlags, o planOptions) er
 	if err != nil {
 		return err
 	}
-	result := planned{Version: 1, Hash: failover.HashOf(text), Plan: p}
+	result := planned{Version: 1, Hash: failover.HashOf(text), Plan: p, Kept: !o.unkept}
 	if o.out != "" {
 		if err := os.WriteFile(o.out, text, 0o600); err != nil {
 			return fmt.Errorf("write plan: %w (it is kept in the mirror's store as %s)", err, p.ID)
@@ -220,7 +229,7 @@ func (a *app) failoverPlan(cmd *cobra.Command, b *bridgeFlags, o planOptions) er
 }
 
 // newPlan makes a plan of what is so now, and keeps it under a new id.
-func (a *app) newPlan(ctx context.Context, b *bridge, q question, stale string) (*failover.Plan, error) {
+func (a *app) newPlan(ctx context.Context, b *bridge, q question, o planOptions) (*failover.Plan, error) {
 	facts, err := a.facts(ctx, b, q)
 	if err != nil {
 		return nil, err
@@ -228,13 +237,17 @@ func (a *app) newPlan(ctx context.Context, b *bridge, q question, stale string) 
 	now := a.clock().UTC().Truncate(time.Millisecond)
 	for attempt := 0; ; attempt++ {
 		p, err := failover.NewPlan(facts, failover.Request{ID: failover.NewID(q.kind, now, attempt), Kind: q.kind, Target: q.target,
-			Created: now, Validity: b.config.Failover.PlanValidity, StaleAccepted: stale})
+			Created: now, Validity: b.config.Failover.PlanValidity, StaleAccepted: o.stale})
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errUsage, err)
 		}
+		if o.unkept {
+			return p, nil
+		}
 		err = failover.Keep(ctx, b.dr, p)
 		if err == nil {
-			return p, nil
+			seconds := p.Forecast.TotalSeconds
+			return p, readiness.Mark(ctx, b.dr, readiness.Forecast, readiness.Event{At: now, OK: p.Forecast.WithinLimit && p.Forecast.WithinYear, Detail: "plan " + p.ID}, seconds)
 		}
 		if !errors.Is(err, blob.ErrExists) || attempt == 25 {
 			return nil, err
@@ -248,6 +261,7 @@ type planned struct {
 	Hash    string         `json:"hash"`
 	Plan    *failover.Plan `json:"plan"`
 	Files   []string       `json:"files,omitempty"`
+	Kept    bool           `json:"kept"` // in the mirror's store, under its id
 }
 
 func printFailoverPlan(w io.Writer, r planned) {
@@ -270,7 +284,9 @@ func printFailoverPlan(w io.Writer, r planned) {
 	for _, f := range r.Files {
 		line(w, "written\t%s", f)
 	}
-	line(w, "next\tlifeboat failover approve %s", p.ID)
+	if r.Kept {
+		line(w, "next\tlifeboat failover approve %s", p.ID)
+	}
 }
 
 func lossOf(p *failover.Plan) string {

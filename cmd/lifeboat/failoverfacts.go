@@ -60,7 +60,8 @@ func (a *app) facts(ctx context.Context, b *bridge, q question) (failover.Facts,
 	if f.Keys, err = rootKeys(ctx, b); err != nil {
 		return f, err
 	}
-	return f, b.budget(ctx, q, &f)
+	b.budget(a.observed(ctx, b.dr), q, &f)
+	return f, nil
 }
 
 // commitRate is that of the last segments; nil when they tell too little.
@@ -186,11 +187,7 @@ func rootKeys(ctx context.Context, b *bridge) ([]failover.Key, error) {
 
 // budget adds the forecast, the size of the database during the restore, and what quota all
 // that needs.
-func (b *bridge) budget(ctx context.Context, q question, f *failover.Facts) error {
-	seen, err := budget.Observations(ctx, b.dr)
-	if err != nil {
-		return err
-	}
+func (b *bridge) budget(seen []budget.Observation, q question, f *failover.Facts) {
 	model, work := budget.Fit(seen), budget.WorkOf(f.Restore)
 	job := budget.Job{Kind: q.kind, Work: work, Database: budget.DatabaseOf(f.Database.Kind, ""), TTL: b.timeToLive()}
 	if f.Database.SKU != "" {
@@ -209,7 +206,6 @@ func (b *bridge) budget(ctx context.Context, q question, f *failover.Facts) erro
 	}
 	f.Steps = model.Forecast(job)
 	f.Quotas = quotas(b.stack, f.Database.RestoreSKU)
-	return nil
 }
 
 // timeToLive is how long the old address may live on after traffic was switched: three

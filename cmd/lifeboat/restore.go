@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat/eventlog"
+	"lifeboat/failover/budget"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/config"
 	"lifeboat/internal/readiness"
@@ -140,16 +141,11 @@ type forecast struct {
 	Transactions uint64  `json:"transactions"`
 	ReadBytes    int64   `json:"read_bytes"`
 	Seconds      float64 `json:"seconds"`
+	Basis        string  `json:"basis"` // measured how often, or assumed
 }
 
-// Rates of the forecast, on the slow side of what two cores and one disk did in the
-// benchmarks (docs/performance.md): rows loaded, indexed and verified a second, and log read.
-const (
-	forecastRows     = 120_000
-	forecastLogBytes = 40 << 20
-)
-
-func describePlan(p *restore.Plan) planResult {
+// describePlan forecasts by what earlier restores into such a database took.
+func describePlan(p *restore.Plan, seen []budget.Observation, kind string) planResult {
 	r := planResult{Version: 1, ID: p.ID, Target: p.Target, Point: p.Point, Segments: p.Segments}
 	if r.Segments == nil {
 		r.Segments = []eventlog.SegmentInfo{}
@@ -171,7 +167,7 @@ func describePlan(p *restore.Plan) planResult {
 	}
 	r.Forecast.ReadBytes += logBytes
 	r.Forecast.Transactions = uint64(p.Point.Seq - p.Tip().Position.Seq)
-	r.Forecast.Seconds = float64(r.Forecast.Rows)/forecastRows + float64(logBytes)/forecastLogBytes
+	r.Forecast.Seconds, r.Forecast.Basis = budget.Fit(seen).Restore(budget.WorkOf(p), kind)
 	return r
 }
 
@@ -182,7 +178,7 @@ func printPlan(w io.Writer, r planResult) {
 		line(w, "%s\tseq %d\t%d rows\t%d bytes", s.Kind, uint64(s.Seq), s.Rows, s.Bytes)
 	}
 	line(w, "log\t%d segments\t%d transactions", len(r.Segments), r.Forecast.Transactions)
-	line(w, "forecast\tabout %d rows, %d bytes to read, %.0f s", r.Forecast.Rows, r.Forecast.ReadBytes, r.Forecast.Seconds)
+	line(w, "forecast\tabout %d rows, %d bytes to read, %.1f s (%s)", r.Forecast.Rows, r.Forecast.ReadBytes, r.Forecast.Seconds, r.Forecast.Basis)
 	line(w, "plan\t%s", r.ID)
 }
 
@@ -191,6 +187,7 @@ type restoreResult struct {
 	Version int    `json:"version"`
 	Into    string `json:"into"`
 	*restore.Result
+	Forecast float64 `json:"forecast_seconds"` // as it was before
 }
 
 // restoreJob is one restore: from where, with which flags, to which point.
@@ -207,8 +204,9 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	if err != nil {
 		return err
 	}
+	seen := a.observed(ctx, store)
 	if o.dryRun {
-		r := describePlan(plan)
+		r := describePlan(plan, seen, kindOfTarget(j.file, o.into))
 		return a.report(r, func(w io.Writer) { printPlan(w, r) })
 	}
 	memory, scratch := int64(j.file.Restore.Memory), j.file.Restore.Scratch
@@ -233,16 +231,57 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	if r == nil || err != nil && !errors.Is(err, restore.ErrMismatch) {
 		return err
 	}
-	return errors.Join(a.report(restoreResult{1, into.String(), r}, func(w io.Writer) { printRestore(w, into, r) }), err)
+	result := restoreResult{Version: 1, Into: into.String(), Result: r}
+	result.Forecast, _ = budget.Fit(seen).Restore(budget.WorkOf(plan), into.Scheme())
+	if err == nil && r.Resumed == 0 { // a restore that only went on would teach too short times
+		a.learn(ctx, store, budget.Restored(a.clock(), into.Scheme(), budget.WorkOf(plan), r.Steps), result.Forecast)
+	}
+	return errors.Join(a.report(result, func(w io.Writer) { printRestore(w, into, result) }), err)
 }
 
-func printRestore(w io.Writer, into config.URL, r *restore.Result) {
+// observed reads what earlier restores and runs took. A forecast is no reason to hold up a
+// restore: without them it is made of presets.
+func (a *app) observed(ctx context.Context, store blob.Store) []budget.Observation {
+	seen, err := budget.Observations(ctx, store)
+	if err != nil {
+		a.logger().Warn("what earlier restores took cannot be read; forecasts are made without it", "err", err)
+		return nil
+	}
+	return seen
+}
+
+// learn keeps what a restore took, for later forecasts. A store that cannot be written to
+// takes nothing away from the restore.
+func (a *app) learn(ctx context.Context, store blob.Store, o budget.Observation, forecast float64) {
+	o.Forecast = forecast
+	if err := budget.Observe(ctx, store, o); err != nil {
+		a.logger().Warn("what the restore took was not kept; forecasts do not learn from it", "err", err)
+	}
+}
+
+// kindOfTarget is the kind of database that a forecast is for.
+func kindOfTarget(file *config.File, into string) string {
+	switch {
+	case into != "":
+		return config.URL(into).Scheme()
+	case file.Failover.Target != "":
+		return file.Failover.Target.Scheme()
+	case file.Database != "":
+		return file.Database.Scheme()
+	}
+	return "sqlite"
+}
+
+func printRestore(w io.Writer, into config.URL, r restoreResult) {
 	line(w, "restored to\t%s", &r.Point)
 	line(w, "into\t%s", into)
 	line(w, "rows\t%d", r.Rows)
+	var took float64
 	for _, s := range r.Steps {
 		line(w, "%s\t%.3f s", s.Name, s.Seconds)
+		took += s.Seconds
 	}
+	line(w, "forecast\t%.3f s\tactual %.3f s", r.Forecast, took)
 	for _, t := range r.Tables {
 		verdict := "equal"
 		if !t.Match {

@@ -67,7 +67,7 @@ Try it on this machine, with nothing set up:  lifeboat drill`,
 	root.AddCommand(
 		a.initCommand(), a.doctorCommand(), a.captureCommand(), a.agentCommand(), a.snapshotCommand(), a.logCommand(), a.restoreCommand(),
 		a.statusCommand(), a.auditCommand(), a.takeoverCommand(), a.keysCommand(), a.mirrorCommand(), a.retentionCommand(), a.incidentCommand(), a.committeeCommand(), a.dueCommand(),
-		a.readinessCommand(), a.reportCommand(), a.serveCommand(), a.drillCommand(), a.failoverCommand(), a.failbackCommand(), a.policyCommand(), a.codeCommand(), a.versionCommand(),
+		a.readinessCommand(), a.reportCommand(), a.serveCommand(), a.drillCommand(), a.failoverCommand(), a.failbackCommand(), a.preflightCommand(), a.kitCommand(), a.policyCommand(), a.codeCommand(), a.versionCommand(),
 	)
 	a.noteEntry(root)
 	root.SetHelpTemplate(root.HelpTemplate() + "{{if not .HasParent}}\nExit codes:\n" + exitCodesHelp() + "{{end}}")

@@ -3,6 +3,8 @@ package config
 import "time"
 
 // Failover configures plans and runs. Who has to sign is in the committee's file.
+//
+// Files are named relative to the folder of this file.
 type Failover struct {
 	StackFile    string        `yaml:"stack_file,omitempty" doc:"Stack configuration whose settings the new stack is derived from. Empty: there is no stack, and target says which database is filled." example:"Pulumi.primary.yaml"`
 	Project      string        `yaml:"project,omitempty" doc:"Folder of the Pulumi project."`

@@ -19,7 +19,7 @@ type File struct {
 	Audit      Audit      `yaml:"audit,omitempty" doc:"The comparison of the database with its log."`
 	Agent      Agent      `yaml:"agent,omitempty" doc:"The process that drains the database into the log."`
 	Restore    Restore    `yaml:"restore,omitempty" doc:"Restores."`
-	Failover   Failover   `yaml:"failover,omitempty" doc:"Failovers, drills in the cloud, and failbacks."`
+	Failover   Failover   `yaml:"failover,omitempty" doc:"Failovers, drills in the cloud, and failbacks. Files are named relative to the folder of this one."`
 }
 
 // Region is one of the two regions.

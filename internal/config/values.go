@@ -89,6 +89,28 @@ func redactQuery(raw string) string {
 	return strings.Join(parts, "&")
 }
 
+// HoldsSecret reports whether a password or a signature is written out in the URL, or whether
+// there is no telling.
+func (u URL) HoldsSecret() bool {
+	_, query, _ := strings.Cut(string(u), "?")
+	if strings.Contains(string(u), "://") {
+		p, err := url.Parse(string(u))
+		if err != nil {
+			return true
+		}
+		if password, has := p.User.Password(); has && password != "" {
+			return true
+		}
+		query = p.RawQuery
+	}
+	for part := range strings.SplitSeq(query, "&") {
+		if name, value, _ := strings.Cut(part, "="); value != "" && redactQuery(part) != part && name != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // String is Redacted.
 func (u URL) String() string { return u.Redacted() }
 

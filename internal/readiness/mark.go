@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"lifeboat/internal/blob"
@@ -18,6 +19,8 @@ const (
 	Audited  What = "audit" // the database was compared with its log
 	Proved   What = "proof" // a restore was compared, table by table, with its hashes
 	Forecast What = "rto"   // a failover was planned; Seconds is its predicted time
+	// Preflight: everything that a failover needs was asked; Seconds is how long that took.
+	Preflight What = "preflight"
 )
 
 const marks = root + "marks/"
@@ -34,8 +37,8 @@ type mark struct {
 // Mark remembers that something was done at e.At. seconds is how long it took or will take,
 // where that matters. On nil it is durable; the first of two in one millisecond stays.
 func Mark(ctx context.Context, store blob.Store, what What, e Event, seconds float64) error {
-	if what != Audited && what != Proved && what != Forecast {
-		return fmt.Errorf("mark %q: want %s, %s or %s", what, Audited, Proved, Forecast)
+	if !slices.Contains([]What{Audited, Proved, Forecast, Preflight}, what) {
+		return fmt.Errorf("mark %q: want %s, %s, %s or %s", what, Audited, Proved, Forecast, Preflight)
 	}
 	at := e.At.UTC().Truncate(time.Millisecond)
 	body, err := json.Marshal(mark{Format, at, e.OK, e.Detail, seconds})

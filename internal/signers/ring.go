@@ -113,6 +113,17 @@ func (r *Ring) People() []Identity {
 	return all
 }
 
+// ValidAt lists the identities whose keys are valid at that time, one a key.
+func (r *Ring) ValidAt(at time.Time) []Identity {
+	var valid []Identity
+	for _, l := range r.lines {
+		if !at.Before(l.after) && (l.before.IsZero() || at.Before(l.before)) {
+			valid = append(valid, l.identity)
+		}
+	}
+	return valid
+}
+
 // Identify says who holds the key at that time, or ErrUnknownKey or ErrKeyTime.
 func (r *Ring) Identify(key ssh.PublicKey, at time.Time) (Identity, error) {
 	l, err := r.find(key, at)
