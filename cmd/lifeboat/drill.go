@@ -95,7 +95,7 @@ func (a *app) drillStack(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.newPlan(cmd.Context(), br, question{kind: failover.Drill, target: restore.Latest()}, "a drill restores whatever the mirror has")
+	p, err := a.newPlan(cmd.Context(), br, question{kind: failover.Drill, target: restore.Latest()}, planOptions{stale: "a drill restores whatever the mirror has"})
 	if err != nil {
 		return err
 	}
