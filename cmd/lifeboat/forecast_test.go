@@ -57,6 +57,6 @@ func forecastSite(b *testing.B, rows int, seen []budget.Observation) (restoreRes
 	require.NoError(b, json.Unmarshal([]byte(must("restore", "--latest", "--into", "sqlite:"+at("restored.sqlite"), "--json")), &r))
 	all, err := budget.Observations(b.Context(), store)
 	require.NoError(b, err)
-	b.Logf("%d rows: forecast %.2f s; %.2f", r.Rows, r.Forecast, r.Steps)
+	b.Logf("%d rows: forecast %.2f s; %v", r.Rows, r.Forecast, r.Steps)
 	return r, all
 }
