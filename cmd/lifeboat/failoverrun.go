@@ -148,7 +148,7 @@ func (a *app) failoverAbandonCommand() *cobra.Command {
 		Short: "Give a run up for good, so that another may have the turn",
 		Long: `End a run without finishing it: its journal takes no more entries, and another plan may run. What the
 run has made so far stays as it is, the fence too.`,
-		Args: oneArg("the id of a run"),
+		Args: planArg(1),
 	}
 	b := a.bridgeFlags(cmd, false)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the journal for good")

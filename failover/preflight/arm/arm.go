@@ -149,6 +149,7 @@ func (c *Client) get(ctx context.Context, address string, into any) error {
 	if err != nil {
 		return err
 	}
+	defer response.Body.Close()
 	if !runtime.HasStatusCode(response, http.StatusOK) {
 		return runtime.NewResponseError(response)
 	}
