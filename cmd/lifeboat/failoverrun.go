@@ -98,7 +98,7 @@ look at that machine, and when it is dead, give --take-over. A runner that is al
 stops before its next step; it cannot write the journal any more.`,
 		Example: `  lifeboat failover resume f2603011030
   lifeboat failover resume f2603011030 --take-over --primary-lost`,
-		Args: oneArg("the id of a run"),
+		Args: planArg(1),
 	}
 	b := a.bridgeFlags(cmd, true)
 	f := cmd.Flags()

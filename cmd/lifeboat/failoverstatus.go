@@ -51,7 +51,7 @@ func (a *app) failoverStatusCommand() *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			return oneArg("the id of a run, or nothing")(cmd, args)
+			return planArg(0)(cmd, args)
 		},
 	}
 	a.flagsFor(cmd, theMirror)
