@@ -37,6 +37,8 @@ type drillOptions struct {
 	primary  string // URL of a store; empty: a folder
 	mirror   string
 	memory   config.Size
+	cloud    string // what plays the fresh region; empty: nothing does
+	settings string // file with the stacks' settings, for cloud
 }
 
 func (a *app) drillCommand() *cobra.Command {
@@ -83,6 +85,8 @@ at the end. Encryption, endpoints and key files come from --config, if it is giv
 	f.StringVar(&o.lose, "lose", string(drill.Primary), "what to lose: primary, agent or mirror-link")
 	f.StringVar(&o.primary, "primary", "", "store to play the primary's, empty: "+storeForms()+" (default: a folder). What the drill writes there stays; losing it cuts this process off for good")
 	f.StringVar(&o.mirror, "mirror", "", "store to play the mirror's, likewise")
+	f.StringVar(&o.cloud, "cloud", "", "'simulated': also bring a fresh region up, with the real Pulumi engine against a stand-in for Azure, and remove it again; without the pulumi command the drill says that it did not")
+	f.StringVar(&o.settings, "stack-file", "Pulumi.dr.yaml", "with --cloud: configuration of a stack that says what the region is like")
 	f.Var(&o.memory, "memory", "memory that the restore may use")
 	return cmd
 }
@@ -118,6 +122,9 @@ func (o *drillOptions) check() error {
 	}
 	if o.duration < 500*time.Millisecond || o.duration > 24*time.Hour {
 		errs = append(errs, fmt.Errorf("--duration %s: want 500ms to 24h", o.duration))
+	}
+	if o.cloud != "" && o.cloud != simulatedCloud {
+		errs = append(errs, fmt.Errorf("--cloud %q: want %s, or nothing", o.cloud, simulatedCloud))
 	}
 	if o.memory < 64<<20 {
 		errs = append(errs, fmt.Errorf("--memory %s: want at least 64MiB", o.memory))
@@ -188,6 +195,11 @@ func (a *app) drill(ctx context.Context, o drillOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, end(context.WithoutCancel(ctx))) }()
+	leave, err := a.drillCloud(o, &cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
 	result, err := drill.Run(ctx, cfg)
 	if err != nil {
 		err = fmt.Errorf("%w (seed %d)", err, o.seed)
@@ -321,6 +333,9 @@ func printDrill(w io.Writer, r *drill.Result) {
 			mark = "FAILS"
 		}
 		line(w, "%s\t%s\t%s", mark, p.Claim, p.Found)
+	}
+	if r.Region != nil && r.Region.Skipped != "" {
+		line(w, "no region\twas provisioned: %s", r.Region.Skipped)
 	}
 	line(w, "report\t%s", r.Markdown)
 	line(w, "\t%s", r.HTML)

@@ -37,7 +37,10 @@ const MinCLI = "3.259.0"
 type Config struct {
 	Settings *settings.Settings   // of any stack of the pair
 	Run      settings.FailoverRun // its id, whether it is a drill, and the new mirror
-	Backend  string               // URL for the state, in the region that takes over; holds no secret
+	// Standing is the DR half's standing stack instead of a run's: it has no phases, and
+	// Run is not read.
+	Standing bool
+	Backend  string // URL for the state, in the region that takes over; holds no secret
 	// Root is the folder whose bin/ has the pulumi command; "": it is on the PATH.
 	Root string
 	// Home is the command's own folder; "": its default.
@@ -112,6 +115,9 @@ func (s *Stack) Close() error { return os.RemoveAll(s.work) }
 
 // settings are those of a phase.
 func (s *Stack) settings(p Phase) (*settings.Settings, error) {
+	if s.cfg.Standing {
+		return s.cfg.Settings.ForRole(settings.DR)
+	}
 	run := s.cfg.Run
 	run.Deploy, run.Live = p.Deploy, p.Live
 	return s.cfg.Settings.ForFailover(run)

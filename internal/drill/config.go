@@ -89,9 +89,24 @@ func Remote(url string, store blob.Store) Place {
 	}}
 }
 
+// Cloud plays the region that takes over, beyond its store.
+type Cloud interface {
+	// Title says what it is, for the report.
+	Title() string
+	// Stand makes what stands beside the mirror all the time.
+	Stand(ctx context.Context) error
+	// Up makes a fresh region and returns how many resources that took.
+	Up(ctx context.Context) (resources int, err error)
+	// Down removes the fresh region and names what it left.
+	Down(ctx context.Context) (left []string, err error)
+}
+
 // Config is what Run needs.
 type Config struct {
-	Engine          Engine
+	Engine Engine
+	Cloud  Cloud // nil: no region is provisioned
+	// NoCloud says why Cloud is nil although one was asked for.
+	NoCloud         string
 	Primary, Mirror Place
 	Lose            Loss
 	Seed            uint64

@@ -35,6 +35,7 @@ type Result struct {
 	LogBytes         int64
 	SnapshotBytes    int64
 	RestoredRowBytes int64
+	Region           *Region // nil: none was asked for
 }
 
 // Table is one table of the restored database.
@@ -90,6 +91,7 @@ type Summary struct {
 	Tables           []SummaryTable `json:"tables"`
 	Steps            []SummaryStep  `json:"steps"`
 	Report           string         `json:"report"`
+	Region           *Region        `json:"region,omitempty"`
 }
 
 // SummaryTable is one table of a Summary.
@@ -113,7 +115,7 @@ func (r *Result) Summary() Summary {
 		Version: 1, Committed: r.Verdict.Committed, Acknowledged: r.Verdict.Acknowledged,
 		AcknowledgedLost: r.Verdict.AcknowledgedLost, CommittedLost: r.Verdict.CommittedLost,
 		TargetSeq: r.TargetSeq, RPOSeconds: r.RPO.Seconds(), RTOSeconds: r.RTO.Seconds(),
-		Verified: r.Verified, Report: r.Markdown,
+		Verified: r.Verified, Report: r.Markdown, Region: r.Region,
 		Tables: []SummaryTable{}, Steps: []SummaryStep{},
 	}
 	for _, t := range r.Tables {

@@ -100,13 +100,18 @@ func (s *scene) play(ctx context.Context) error {
 		do       func(context.Context) error
 	}{
 		{"prepare", false, s.prepare},
+		{stepStand, false, s.stand},
 		{"install capture", false, s.install},
 		{"start agent, take base", false, s.startAgent},
 		{"write", false, s.write},
 		{"takeover", true, s.takeover},
+		{stepProvision, true, s.provision},
 		{"plan", true, s.plan},
 	}
 	for _, step := range steps {
+		if s.cfg.Cloud == nil && (step.name == stepStand || step.name == stepProvision) {
+			continue
+		}
 		if err := s.step(step.name, step.recovery, func() error { return step.do(ctx) }); err != nil {
 			return err
 		}
@@ -118,7 +123,10 @@ func (s *scene) play(ctx context.Context) error {
 		return fmt.Errorf("drill, restore: %w", err)
 	}
 	s.result.LostAt, s.result.RTO = s.lossAt, s.cfg.Clock().Sub(s.lossAt)
-	return s.prove(ctx)
+	if err := s.prove(ctx); err != nil {
+		return err
+	}
+	return s.tearDown(ctx)
 }
 
 func (s *scene) closing(f func() error) { s.closers = append(s.closers, f) }
