@@ -57,7 +57,7 @@ state's backend answers, that the public name is followed soon enough, that the 
 main branch, and that the operator's kit is complete. Each answer that is not a pass comes with its fix.
 
 What could not be asked is unknown, never a pass: the exit code is 0 only when everything passed. The
-outcome is marked in the mirror's store, for the status page and the monthly report.`,
+outcome is marked in the mirror's store.`,
 		Args: noArgs,
 	}
 	b := a.bridgeFlags(cmd, false)

@@ -240,15 +240,16 @@ func TestOrphansAreFound(t *testing.T) {
 	r := newRig(t)
 	r.admit(1, 5)
 	r.barrier()
+	safe := r.agent.Frontier().Local // a poll may take several inserts as one transaction
 	r.mirror.Use(memory.Always(memory.Failed()))
 	r.admit(6, 6)
-	require.Eventually(t, func() bool { return r.agent.Frontier().Local == 6 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return r.agent.Frontier().Local == safe+1 }, time.Minute, time.Millisecond)
 	r.kill()
 	r.mirror.Use(nil)
 	lost := &salvage.Log{DR: r.mirror, Reason: "failover f1"}
 	f, err := lost.Fence(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 5, f.End.Seq)
+	require.Equal(t, safe, f.End.Seq)
 	require.Empty(t, f.Orphans, "the lost region cannot be asked")
 	found := &salvage.Log{DR: r.mirror, Old: r.primary, Reason: "failover f1"} // it is back
 	f, done, err := found.Fenced(t.Context())

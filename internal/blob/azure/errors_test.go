@@ -98,7 +98,7 @@ func TestAnswersOfTheService(t *testing.T) {
 func TestClockSkewIsTold(t *testing.T) {
 	t.Parallel()
 	s := storeOf(t, func(r *http.Request) (*http.Response, error) {
-		return answer(r, 403, "AuthenticationFailed", "Date", time.Now().Add(20*time.Minute).UTC().Format(http.TimeFormat)), nil
+		return answer(r, 403, "AuthenticationFailed", "Date", time.Now().Add(20*time.Minute+30*time.Second).UTC().Format(http.TimeFormat)), nil
 	})
 	_, err := s.Stat(t.Context(), "log/1")
 	require.ErrorIs(t, err, blob.ErrPermanent)
