@@ -123,6 +123,8 @@ func TestPreflight(t *testing.T) {
 	pulumi := c.small("tools/pulumi", "#!/bin/sh\necho v3.259.0\n")
 	r := c.preflights(args, 37, "--pulumi", pulumi)
 	require.Equal(t, preflight.Pass, r["plan"].Status, r["plan"].Found)
+	shown := c.run(args("readiness", "--json")...)
+	require.Contains(t, shown.out, `"forecast_rto_seconds"`, shown.errout)
 	require.Equal(t, preflight.Fail, r["code"].Status, "there is no backup")
 	require.Equal(t, preflight.Fail, r["operator's kit"].Status)
 	require.Equal(t, preflight.Pass, r["Pulumi CLI"].Status, r["Pulumi CLI"].Found)

@@ -57,7 +57,7 @@ state's backend answers, that the public name is followed soon enough, that the 
 main branch, and that the operator's kit is complete. Each answer that is not a pass comes with its fix.
 
 What could not be asked is unknown, never a pass: the exit code is 0 only when everything passed. The
-outcome is marked in the mirror's store.`,
+outcome is marked in the mirror's store, and how long a failover is predicted to take, for readiness and its page.`,
 		Args: noArgs,
 	}
 	b := a.bridgeFlags(cmd, false)
@@ -101,7 +101,7 @@ func (a *app) preflight(ctx context.Context, b *bridge, o preflightOptions) erro
 
 // probes are the questions, those about people and data first.
 func (a *app) probes(b *bridge, o preflightOptions) []preflight.Probe {
-	list := []preflight.Probe{a.planProbe(b), quorumProbe(b, a.clock()), keysProbe(b), a.codeProbe(b, o.repository), a.kitProbe(b), a.toolProbe(o.pulumi), a.backendProbe(b)}
+	list := []preflight.Probe{a.planProbe(b, !o.noMark), quorumProbe(b, a.clock()), keysProbe(b), a.codeProbe(b, o.repository), a.kitProbe(b), a.toolProbe(o.pulumi), a.backendProbe(b)}
 	if b.stack == nil {
 		return list // there is no stack to bring up: nothing to ask a cloud
 	}
@@ -122,8 +122,8 @@ func (a *app) probes(b *bridge, o preflightOptions) []preflight.Probe {
 		preflight.TTL(a.resolver(), host, settings.MaxTTL*time.Second))
 }
 
-// planProbe makes a plan and does not keep it.
-func (a *app) planProbe(b *bridge) preflight.Probe {
+// planProbe makes a plan and does not keep it; its forecast is marked, if that is wanted.
+func (a *app) planProbe(b *bridge, mark bool) preflight.Probe {
 	return preflight.Probe{Name: "plan", Fix: "lifeboat status, then lifeboat log verify and lifeboat snapshot verify", Ask: func(ctx context.Context) (string, error) {
 		facts, err := a.facts(ctx, b, question{kind: failover.Failover, target: restore.Latest()})
 		if err != nil {
@@ -136,6 +136,12 @@ func (a *app) planProbe(b *bridge) preflight.Probe {
 			return "", err
 		}
 		c := p.Forecast
+		if mark {
+			e := readiness.Event{At: now, OK: c.WithinLimit && c.WithinYear}
+			if err := readiness.Mark(ctx, b.dr, readiness.Forecast, e, c.TotalSeconds); err != nil {
+				return "", err
+			}
+		}
 		if !c.WithinLimit || !c.WithinYear {
 			return "", fmt.Errorf("a failover now is predicted to take %s, over what the policy leaves", span(lasting(c.TotalSeconds)))
 		}
