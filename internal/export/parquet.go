@@ -16,7 +16,7 @@ import (
 const rowGroup = 32 << 20
 
 type parquetSink struct {
-	out   *parquet.Writer
+	out   *parquet.GenericWriter[any]
 	kinds []kind
 	row1  parquet.Row
 	size  int
@@ -33,7 +33,7 @@ func newParquet(out io.Writer, t *database.Table, kinds []kind, s restore.Snapsh
 	if err != nil {
 		return nil, err
 	}
-	w := parquet.NewWriter(out, parquet.NewSchema(t.Name, root),
+	w := parquet.NewGenericWriter[any](out, parquet.NewSchema(t.Name, root),
 		parquet.KeyValueMetadata("lifeboat.table", t.Name), parquet.KeyValueMetadata("lifeboat.columns", string(types)),
 		parquet.KeyValueMetadata("lifeboat.seq", s.Position.Seq.String()), parquet.KeyValueMetadata("lifeboat.snapshot", s.Digest.String()))
 	return &parquetSink{out: w, kinds: kinds}, nil
