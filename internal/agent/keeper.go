@@ -117,8 +117,6 @@ func (k *keeper) made(kind restore.SnapshotKind, r *snapshot.Report, err error, 
 	k.failing, k.failed = "", 0
 	k.count++
 	k.adopt(r.Snapshot)
-	k.a.cfg.Log.Info("snapshot taken", "kind", string(kind), "seq", uint64(r.Position.Seq), "elapsed", r.Elapsed,
-		"new_bytes", r.Stored.NewBytes, "bytes", r.Stored.Bytes)
 	return k.unequal != "", nil
 }
 
