@@ -13,6 +13,7 @@ import (
 	"lifeboat/failover"
 	"lifeboat/failover/budget"
 	"lifeboat/failover/debrief"
+	"lifeboat/failover/preflight"
 	"lifeboat/failover/probe"
 	"lifeboat/failover/provision"
 	runs "lifeboat/failover/run"
@@ -182,7 +183,12 @@ func (e *expedition) reporter() *debrief.Debrief {
 
 func (e *expedition) latest(context.Context) (eventlog.Seq, error) { return e.plan.Point.Seq, nil }
 
-// Preflight implements runs.Gate: what this machine needs for the run.
+// runPatience is how long a run waits for each answer of the preflight: what has no answer
+// by then is a note, and the step that needs it will say more.
+const runPatience = 10 * time.Second
+
+// Preflight implements runs.Gate: what the run needs. Only what no run can do without
+// stops it; the rest is noted, told, and stands in the report.
 func (e *expedition) Preflight(ctx context.Context) (runs.Readiness, error) {
 	out := runs.Readiness{Checked: 2}
 	work, _, err := restore.Prepare(ctx, e.bridge.dr, e.plan.Target)
@@ -197,6 +203,16 @@ func (e *expedition) Preflight(ctx context.Context) (runs.Readiness, error) {
 	}
 	if e.stack == nil && e.bridge.config.Failover.Target == "" {
 		return out, fmt.Errorf("%w: neither failover.stack_file nor failover.target says where the database will be", errUsage)
+	}
+	found := preflight.Run(ctx, preflight.Config{Patience: runPatience, Clock: e.app.clock}, e.app.means(e.bridge, preflightOptions{pulumi: "pulumi"}))
+	out.Checked += len(found.Checks)
+	for _, c := range found.Checks {
+		if c.Status != preflight.Pass {
+			out.Notes = append(out.Notes, fmt.Sprintf("%s, %s: %s; %s", c.Name, c.Status, c.Found, c.Fix))
+		}
+	}
+	for _, note := range out.Notes {
+		e.app.logger().Warn("preflight: " + note)
 	}
 	return out, nil
 }

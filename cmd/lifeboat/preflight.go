@@ -101,7 +101,12 @@ func (a *app) preflight(ctx context.Context, b *bridge, o preflightOptions) erro
 
 // probes are the questions, those about people and data first.
 func (a *app) probes(b *bridge, o preflightOptions) []preflight.Probe {
-	list := []preflight.Probe{a.planProbe(b, !o.noMark), quorumProbe(b, a.clock()), keysProbe(b), a.codeProbe(b, o.repository), a.kitProbe(b), a.toolProbe(o.pulumi), a.backendProbe(b)}
+	return append([]preflight.Probe{a.planProbe(b, !o.noMark), quorumProbe(b, a.clock())}, a.means(b, o)...)
+}
+
+// means are the questions about what a run needs beside a plan and people who sign it.
+func (a *app) means(b *bridge, o preflightOptions) []preflight.Probe {
+	list := []preflight.Probe{keysProbe(b), a.codeProbe(b, o.repository), a.kitProbe(b), a.toolProbe(o.pulumi), a.backendProbe(b)}
 	if b.stack == nil {
 		return list // there is no stack to bring up: nothing to ask a cloud
 	}
