@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -99,7 +100,9 @@ func FuzzChunks(f *testing.F) {
 		if err := b.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if err := n.Seal(); err != nil {
+		if err := n.Seal(); errors.Is(err, database.ErrRow) {
+			return // adding looked at lengths alone; what the key is made of is seen here
+		} else if err != nil {
 			t.Fatal(err)
 		}
 		drop := func([]byte) error { return nil }
