@@ -58,7 +58,7 @@ night; the status page and the monthly report show the history.`,
 			printEvent(w, "last restore proof", s.Proof)
 			printEvent(w, "last drill", s.Drill)
 			if s.Forecast != nil {
-				line(w, "forecast RTO\t%s\tof %s", span(time.Duration(*s.Forecast*float64(time.Second))), span(incident.OutageLimit))
+				line(w, "forecast RTO\t%s\tof %s", span(lasting(*s.Forecast)), span(incident.OutageLimit))
 			}
 		})
 	}

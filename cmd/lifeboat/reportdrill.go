@@ -73,10 +73,10 @@ File it with 'lifeboat committee drill --report'.`,
 // exerciseOf puts the figures of a drill into the form of a report. Steps follow each other.
 func exerciseOf(s drill.Summary, began time.Time) report.Exercise {
 	e := report.Exercise{What: "drill", Began: began, Succeeded: s.Verified, AckedLost: int64(s.AcknowledgedLost), LostCommits: int64(s.CommittedLost),
-		LostSeconds: s.RPOSeconds, RTO: seconds(s.RTOSeconds)}
+		LostSeconds: s.RPOSeconds, RTO: lasting(s.RTOSeconds)}
 	at := began
 	for _, step := range s.Steps {
-		took := seconds(step.Seconds)
+		took := lasting(step.Seconds)
 		e.Steps = append(e.Steps, report.Step{Name: step.Name, Began: at, Took: took})
 		at = at.Add(took)
 	}
@@ -86,5 +86,3 @@ func exerciseOf(s drill.Summary, began time.Time) report.Exercise {
 	}
 	return e
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
