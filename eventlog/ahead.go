@@ -13,9 +13,9 @@ import (
 // memory that waits.
 const aheadWidth = 16
 
-// prefetch fetches what keys name, concurrently, and yields the results in order. All
+// prefetch fetches what keys name, so many at once, and yields the results in order. All
 // fetches have ended when it returns.
-func prefetch[K, V any](ctx context.Context, keys iter.Seq[K], fetch func(context.Context, K) (V, error)) iter.Seq2[V, error] {
+func prefetch[K, V any](ctx context.Context, width int, keys iter.Seq[K], fetch func(context.Context, K) (V, error)) iter.Seq2[V, error] {
 	type result struct {
 		value V
 		err   error
@@ -29,7 +29,7 @@ func prefetch[K, V any](ctx context.Context, keys iter.Seq[K], fetch func(contex
 		defer stop()
 		var queue []chan result
 		for {
-			for len(queue) < aheadWidth {
+			for len(queue) < width {
 				key, ok := next()
 				if !ok {
 					break
@@ -134,7 +134,7 @@ func (o objects) singles(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[
 	}
 	return func(yield func(atSlot, error) bool) {
 		s := from
-		for got, err := range prefetch(ctx, slots(from, to), fetch) {
+		for got, err := range prefetch(ctx, o.width, slots(from, to), fetch) {
 			if err == nil && got.large {
 				got.at, err = o.single(ctx, e, s)
 			}
@@ -174,7 +174,7 @@ func (o objects) headersAhead(ctx context.Context, e Epoch, from, to Slot) iter.
 				continue
 			}
 			fetch := func(ctx context.Context, s Slot) (*header, error) { return o.header(ctx, e, s) }
-			for h, err := range prefetch(ctx, slots(s, min(to, next)), fetch) {
+			for h, err := range prefetch(ctx, o.width, slots(s, min(to, next)), fetch) {
 				if !yield(h, err) || err != nil || h == nil {
 					return
 				}

@@ -22,6 +22,7 @@ type beginner struct {
 	record        epochRecord // writer, begun, reason, takeover
 	fences        fenceRecord // by, time, reason
 	newID         func() ID
+	limits        packLimits // of the packs that copying makes; zero: the usual ones
 	log           *slog.Logger
 
 	copied  []SegmentInfo
@@ -219,7 +220,8 @@ func (b *beginner) closeLike(ctx context.Context, lead, lag *region, this, next 
 			ErrDiverged, lag.retry.role, this.Epoch, t.next, lead.retry.role, end)
 	}
 	if t.next < end {
-		if err := b.copy(ctx, lead, lag, this, t.next, end); err != nil {
+		c := copier{beginner: b, src: lead, dst: lag, record: this, settled: end}
+		if err := c.copy(ctx, t.next, end); err != nil {
 			return err
 		}
 		*t = tail{next: end}
@@ -266,7 +268,12 @@ func (b *beginner) adopt(ctx context.Context, heads []*head) error {
 
 func (b *beginner) adoptFrom(ctx context.Context, src, dst *region, from, to *head) error {
 	for to.fence == nil && to.next < from.next {
-		err := b.copy(ctx, src, dst, to.record, to.next, from.next)
+		settled, err := src.settled(ctx, from.epoch, from.next)
+		if err != nil {
+			return inStore(src, err)
+		}
+		c := copier{beginner: b, src: src, dst: dst, record: to.record, settled: settled}
+		err = c.copy(ctx, to.next, from.next)
 		if dst == b.second && b.forgive(ctx, err) {
 			return nil
 		}

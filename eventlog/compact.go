@@ -96,7 +96,11 @@ func (c *compactor) run(ctx context.Context) error {
 		}
 		closed := r.next != nil
 		if !closed {
-			if r.to, err = c.settled(ctx, r.record); err != nil {
+			t, err := c.objects.tail(ctx, r.record.Epoch)
+			if err != nil {
+				return err
+			}
+			if r.to, err = c.objects.settled(ctx, r.record.Epoch, t.next); err != nil {
 				return err
 			}
 		}
@@ -105,19 +109,6 @@ func (c *compactor) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// settled is how far an open epoch is known to be in both stores.
-func (c *compactor) settled(ctx context.Context, r *epochRecord) (Slot, error) {
-	t, err := c.objects.tail(ctx, r.Epoch)
-	if err != nil || t.next == 0 {
-		return 0, err
-	}
-	h, err := c.objects.header(ctx, r.Epoch, t.next-1)
-	if err != nil || h == nil {
-		return 0, err
-	}
-	return h.floor, nil
 }
 
 func (c *compactor) epoch(ctx context.Context, r reign, closed bool) error {

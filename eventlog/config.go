@@ -47,7 +47,8 @@ type WriterConfig struct {
 	// take. 0: 30 s.
 	AttemptTimeout time.Duration
 
-	newID func() ID
+	newID  func() ID
+	limits packLimits // zero: the usual ones
 }
 
 func (c *WriterConfig) complete() error {

@@ -12,19 +12,35 @@ import (
 	"lifeboat/internal/blob"
 )
 
-// copy makes slots [from, to) of an epoch in dst what they are in src, checking that
-// they follow what dst has before them. Packs are copied as packs.
-func (b *beginner) copy(ctx context.Context, src, dst *region, r *epochRecord, from, to Slot) error {
-	_, before, err := dst.position(ctx, r, from)
+// copier makes slots of an epoch in dst what they are in src, checking that they follow
+// what dst has before them. Packs are copied as packs, and many small segments become
+// packs on the way: what a request costs is then paid once for hundreds of them.
+type copier struct {
+	*beginner
+	src, dst *region
+	record   *epochRecord
+	// settled: the slots below may be packed. As for Compact these are the slots before
+	// the end of a closed epoch, or below the floor of an open one.
+	settled Slot
+
+	prev    Digest
+	gather  gatherer
+	group   *errgroup.Group
+	pending *semaphore.Weighted // bytes
+}
+
+// copy copies slots [from, to).
+func (c *copier) copy(ctx context.Context, from, to Slot) error {
+	_, before, err := c.dst.position(ctx, c.record, from)
 	if err != nil {
-		return inStore(dst, err)
+		return inStore(c.dst, err)
 	}
-	packs, err := src.packs(ctx, r.Epoch)
+	packs, err := c.src.packs(ctx, c.record.Epoch)
 	if err != nil {
-		return inStore(src, err)
+		return inStore(c.src, err)
 	}
 	packs = slices.DeleteFunc(packs, func(p pack) bool { return p.first < from || p.last >= to })
-	c := &copier{beginner: b, src: src, dst: dst, record: r, prev: before.Digest}
+	c.prev, c.gather.limits, c.pending = before.Digest, c.limits.orUsual(), semaphore.NewWeighted(copyBytes)
 	for err == nil && from < to {
 		p, next := cover(packs, from)
 		if p != nil && p.first == from {
@@ -37,14 +53,6 @@ func (b *beginner) copy(ctx context.Context, src, dst *region, r *epochRecord, f
 	return err
 }
 
-// copier copies what follows prev.
-type copier struct {
-	*beginner
-	src, dst *region
-	record   *epochRecord
-	prev     Digest
-}
-
 // follow takes the next segment, if it is that.
 func (c *copier) follow(h *header, i SegmentInfo) error {
 	if i.Prev != c.prev || h.stream != c.record.Stream || h.writer != c.record.Writer {
@@ -55,32 +63,86 @@ func (c *copier) follow(h *header, i SegmentInfo) error {
 	return nil
 }
 
+// segments copies what objects of their own hold, and packs that begin before `from`.
 func (c *copier) segments(ctx context.Context, from, to Slot) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(copyWidth)
-	memory := semaphore.NewWeighted(copyBytes)
-	for at, err := range c.src.ahead(gctx, c.record.Epoch, from, to) {
+	c.group = group
+	err := c.read(gctx, from, to)
+	return errors.Join(err, group.Wait())
+}
+
+// read hands everything read to the group.
+func (c *copier) read(ctx context.Context, from, to Slot) error {
+	for at, err := range c.src.ahead(ctx, c.record.Epoch, from, to) {
 		if err == nil && at.segment == nil {
 			err = &ObjectError{SegmentName(c.record.Epoch, from), ErrGap}
 		}
 		if err != nil {
-			return errors.Join(inStore(c.src, err), group.Wait())
+			return inStore(c.src, err)
+		}
+		if err := c.follow(at.segment.header, at.segment.info); err != nil {
+			return err
+		}
+		if err := c.take(ctx, at); err != nil {
+			return err
 		}
 		from++
-		info := at.segment.info
-		if err := c.follow(at.segment.header, info); err != nil {
-			return errors.Join(err, group.Wait())
-		}
-		weight := min(int64(len(at.bytes)), copyBytes)
-		if err := memory.Acquire(gctx, weight); err != nil {
-			return errors.Join(err, group.Wait())
-		}
-		group.Go(func() error {
-			defer memory.Release(weight)
-			return c.create(gctx, info.Name(), at.bytes)
-		})
 	}
-	return group.Wait()
+	return c.flush(ctx)
+}
+
+// take brings one segment on its way, or has it wait for those that it goes with. Nothing
+// waits while memory is asked for a segment that goes alone, which may need all of it.
+func (c *copier) take(ctx context.Context, at atSlot) error {
+	alone := at.segment.info.Slot >= c.settled || len(at.bytes) > maxPackedBytes
+	if alone || c.gather.full(at) {
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.pending.Acquire(ctx, weight(at)); err != nil {
+		return err
+	}
+	if alone {
+		c.single(ctx, at)
+		return nil
+	}
+	c.gather.add(at)
+	return nil
+}
+
+func weight(at atSlot) int64 { return min(int64(len(at.bytes)), copyBytes) }
+
+// flush sends what has gathered.
+func (c *copier) flush(ctx context.Context) error {
+	segments, size, worth := c.gather.done()
+	if !worth {
+		for _, at := range segments {
+			c.single(ctx, at)
+		}
+		return nil
+	}
+	if err := c.pending.Acquire(ctx, size); err != nil { // for the pack
+		return err
+	}
+	c.group.Go(func() error {
+		defer c.pending.Release(size)
+		body := buildPack(segments)
+		p := packOf(segments)
+		segments = nil
+		c.pending.Release(size)
+		return c.create(ctx, p.name(), body)
+	})
+	return nil
+}
+
+// single sends one segment, whose memory is counted already.
+func (c *copier) single(ctx context.Context, at atSlot) {
+	c.group.Go(func() error {
+		defer c.pending.Release(weight(at))
+		return c.create(ctx, at.segment.info.Name(), at.bytes)
+	})
 }
 
 func (c *copier) create(ctx context.Context, name string, body []byte) error {
@@ -105,8 +167,10 @@ func (c *copier) pack(ctx context.Context, p pack) error {
 	return c.create(ctx, p.name(), body)
 }
 
-// copyWidth is how many objects are on their way at once; at most MaxPipeline.
-const copyWidth = 16
+// copyWidth is how many objects are on their way at once, and how many are read ahead; at
+// most MaxPipeline. Between regions it is what hides the round trips.
+const copyWidth = 32
 
-// copyBytes bounds the bytes of segments on their way; a larger one goes alone.
+// copyBytes bounds the bytes of segments on their way; a larger one goes alone. It is
+// enough for two packs of the usual size: one gathers while one is sent.
 const copyBytes = 64 << 20

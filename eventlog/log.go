@@ -298,7 +298,7 @@ func (l *Log) Epochs(ctx context.Context) ([]EpochInfo, error) {
 	}
 	infos := make([]EpochInfo, 0, len(epochs))
 	fetch := func(ctx context.Context, e Epoch) (*epochRecord, error) { return l.epochRecord(ctx, e) }
-	for r, err := range prefetch(ctx, slices.Values(epochs), fetch) {
+	for r, err := range prefetch(ctx, l.objects.width, slices.Values(epochs), fetch) {
 		if err != nil {
 			return infos, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -21,10 +22,11 @@ type objects struct {
 	retry *retrier // nil: a failure is final
 	// decoder is shared by the segments read; it keeps no state between blocks.
 	decoder func() (*zstd.Decoder, error)
+	width   int // objects that are fetched at once
 }
 
 func newObjects(store blob.Store, r *retrier) objects {
-	return objects{store: store, retry: r, decoder: sync.OnceValues(newDecoder)}
+	return objects{store: store, retry: r, decoder: sync.OnceValues(newDecoder), width: aheadWidth}
 }
 
 // try does one request that moves at most so many bytes, again and again if there is a
@@ -111,10 +113,11 @@ func (o objects) list(ctx context.Context, prefix, after string, limit int) (nam
 }
 
 // slot reads what is at a slot, from an object of its own or from a pack. Damage is an
-// ObjectError.
+// ObjectError. A segment in a pack counts for more than a fence under the slot's own name:
+// whoever made that fence had not seen the pack.
 func (o objects) slot(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
 	at, err := o.single(ctx, e, s)
-	if !at.empty() || err != nil && !errors.As(err, new(*ObjectError)) {
+	if at.segment != nil || err != nil && !errors.As(err, new(*ObjectError)) {
 		return at, err
 	}
 	packed, perr := o.fromPack(ctx, e, s)
@@ -163,16 +166,13 @@ func (o objects) header(ctx context.Context, e Epoch, s Slot) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b == nil {
+	magic, _, err := parsePreamble(b)
+	if b == nil || err == nil && magic == magicFence {
 		at, err := o.fromPack(ctx, e, s)
 		if at.segment == nil || err != nil {
 			return nil, err
 		}
 		return at.segment.header, nil
-	}
-	magic, _, err := parsePreamble(b)
-	if err == nil && magic == magicFence {
-		return nil, nil
 	}
 	var h *header
 	if err == nil {
@@ -235,8 +235,13 @@ func (o objects) slotsFrom(ctx context.Context, e Epoch, from Slot, limit int) (
 	return slots, nil
 }
 
-// lastSlot finds the highest slot taken in an epoch by a few listings of one name each:
-// an epoch of a year has tens of millions. ok is false for none.
+// firstLook is how many names are listed from the beginning before the end of an epoch is
+// looked for by halves: stores answer thousands in one request, and an epoch that is
+// compacted has no more.
+const firstLook = 20_000
+
+// lastSlot finds the highest slot taken in an epoch, if there are many by listings of one
+// name each: an epoch of a year has tens of millions. ok is false for none.
 func (o objects) lastSlot(ctx context.Context, e Epoch) (last Slot, ok bool, err error) {
 	beyond := func(s Slot) (Slot, bool) { // the first one taken from s on
 		if err != nil {
@@ -249,8 +254,14 @@ func (o objects) lastSlot(ctx context.Context, e Epoch) (last Slot, ok bool, err
 		}
 		return slots[0], true
 	}
-	if last, ok = beyond(0); !ok {
-		return 0, false, err
+	names, err := o.list(ctx, logPrefix+e.String()+"/", "", firstLook)
+	for _, name := range names {
+		if s, perr := ParseSlot(name); perr == nil {
+			last, ok = s, true
+		}
+	}
+	if err != nil || len(names) < firstLook || !ok {
+		return last, ok, err
 	}
 	const most = 1 << 53 // a slot has 16 decimal digits
 	step := Slot(MaxPipeline)
@@ -295,7 +306,7 @@ func (o objects) tail(ctx context.Context, e Epoch) (tail, error) {
 	if err != nil {
 		return tail{}, err
 	}
-	t := tail{next: from}
+	t, all := tail{next: from}, taken
 	for {
 		if len(taken) > 0 && taken[0] <= t.next {
 			t.next, taken = max(t.next, taken[0]+1), taken[1:]
@@ -308,34 +319,47 @@ func (o objects) tail(ctx context.Context, e Epoch) (tail, error) {
 	if t.lost, err = o.checkHole(ctx, e, t.next, taken); err != nil {
 		return tail{}, err
 	}
-	return o.findFence(ctx, e, from, t)
+	return o.findFence(ctx, e, all, t)
 }
 
 // findFence looks for a fence among the last contiguous slots: what a writer had under
-// way when it was fenced may stand behind the fence.
-func (o objects) findFence(ctx context.Context, e Epoch, from Slot, t tail) (tail, error) {
-	at := from
-	if t.next > from+2*MaxPipeline {
-		at = t.next - 2*MaxPipeline
-	}
-	s := at
-	for b, err := range prefetch(ctx, slots(at, t.next), func(ctx context.Context, s Slot) ([]byte, error) {
+// way when it was fenced may stand behind the fence. taken are the slots with objects of
+// their own.
+func (o objects) findFence(ctx context.Context, e Epoch, taken []Slot, t tail) (tail, error) {
+	taken = slices.DeleteFunc(taken, func(s Slot) bool { return s >= t.next || s+2*MaxPipeline < t.next })
+	for b, err := range prefetch(ctx, o.width, slices.Values(taken), func(ctx context.Context, s Slot) ([]byte, error) {
 		return o.ranged(ctx, SegmentName(e, s), 0, preambleLen)
 	}) {
 		if err != nil {
 			return tail{}, err
 		}
+		s := taken[0]
+		taken = taken[1:]
 		if magic, _, err := parsePreamble(b); err != nil || magic != magicFence {
-			s++
 			continue // damage to a segment is found by whoever reads it
 		}
 		found, err := o.slot(ctx, e, s)
 		if err != nil {
 			return tail{}, err
 		}
-		return tail{next: s, fence: found.fence}, nil
+		if found.fence != nil {
+			return tail{next: s, fence: found.fence}, nil
+		}
 	}
 	return t, nil
+}
+
+// settled is how far an open epoch, which has segments up to next, is known to be in both
+// stores: no writer can still write these slots, and no fence come before them.
+func (o objects) settled(ctx context.Context, e Epoch, next Slot) (Slot, error) {
+	if next == 0 {
+		return 0, nil
+	}
+	h, err := o.header(ctx, e, next-1)
+	if err != nil || h == nil {
+		return 0, err
+	}
+	return h.floor, nil
 }
 
 // checkHole tells a slot that was never written from one that is lost. A writer has at

@@ -35,7 +35,7 @@ func OpenWriter(ctx context.Context, cfg WriterConfig) (*Writer, error) {
 	now := cfg.Clock().UTC().Round(0)
 	id := cfg.newID()
 	b := &beginner{
-		first: mirror, second: local, home: local, newID: cfg.newID, log: cfg.Log,
+		first: mirror, second: local, home: local, newID: cfg.newID, log: cfg.Log, limits: cfg.limits,
 		record: epochRecord{Writer: id, Begun: now, Reason: cfg.Reason},
 		fences: fenceRecord{By: id, Time: now, Reason: cfg.Reason},
 	}
@@ -120,7 +120,7 @@ func (w *Writer) assumeDurable(ctx context.Context, last *Segment) error {
 func (w *Writer) join(record []byte) {
 	b := &beginner{
 		first: w.local.region, second: w.mirror.region, home: w.local.region,
-		newID: w.cfg.newID, log: w.cfg.Log,
+		newID: w.cfg.newID, log: w.cfg.Log, limits: w.cfg.limits,
 		fences: fenceRecord{Stream: w.record.Stream, By: w.record.Writer, Time: w.record.Begun, Reason: w.record.Reason},
 	}
 	if err := b.join(w.ctx, w.record, record); err != nil {
@@ -151,7 +151,8 @@ type TakeoverConfig struct {
 	// AttemptTimeout is that of WriterConfig.
 	AttemptTimeout time.Duration
 
-	newID func() ID
+	newID  func() ID
+	limits packLimits // zero: the usual ones
 }
 
 // TakeoverReport tells what a takeover found and did.
@@ -184,7 +185,7 @@ func Takeover(ctx context.Context, cfg TakeoverConfig) (*TakeoverReport, error) 
 	now := w.Clock().UTC().Round(0)
 	id := w.newID()
 	b := &beginner{
-		first: dr, home: dr, newID: w.newID, log: w.Log, lenient: true,
+		first: dr, home: dr, newID: w.newID, log: w.Log, limits: cfg.limits, lenient: true,
 		record: epochRecord{Writer: id, Begun: now, Reason: w.Reason, Takeover: true},
 		fences: fenceRecord{By: id, Time: now, Reason: w.Reason},
 	}

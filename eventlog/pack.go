@@ -308,7 +308,7 @@ func (o objects) packed(ctx context.Context, p pack, x *packIndex, from, to Slot
 		return piece{entries, b}, err
 	}
 	return func(yield func(atSlot, error) bool) {
-		for piece, err := range prefetch(ctx, chunks, fetch) {
+		for piece, err := range prefetch(ctx, min(o.width, aheadWidth), chunks, fetch) {
 			if err != nil {
 				yield(atSlot{}, err)
 				return

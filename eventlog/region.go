@@ -23,7 +23,9 @@ type head struct {
 }
 
 func newRegion(store blob.Store, r *retrier) *region {
-	return &region{objects: newObjects(store, r)}
+	g := &region{objects: newObjects(store, r)}
+	g.width = copyWidth
+	return g
 }
 
 // create stores an object, trying again until the outcome is known.
@@ -148,20 +150,18 @@ const (
 )
 
 // place creates a fence at a slot, or returns the one that is there; nil if the slot has
-// a segment.
+// a segment, under its own name or in a pack.
 func (g *region) place(ctx context.Context, e Epoch, s Slot, like fenceRecord) (*fenceRecord, error) {
 	like.Epoch, like.Slot = e, s
 	body, err := encodeControl(magicFence, like)
 	if err != nil {
 		return nil, err
 	}
-	err = g.create(ctx, SegmentName(e, s), body)
-	if err == nil {
-		return &like, nil
-	}
-	if !errors.Is(err, blob.ErrExists) {
+	if err := g.create(ctx, SegmentName(e, s), body); err != nil && !errors.Is(err, blob.ErrExists) {
 		return nil, err
 	}
+	// Read back also what was created: the slot's segment may be in a pack by now, and its
+	// own object be gone.
 	at, err := g.slot(ctx, e, s)
 	return at.fence, err
 }

@@ -18,6 +18,9 @@ type VerifyReport struct {
 	End          Position      `json:"end"`    // of what is whole from the beginning
 	Damage       []Damage      `json:"damage"` // empty: the log is whole
 	Orphans      []SegmentInfo `json:"orphans"`
+	// Strays are fences under the names of slots whose segments are in packs. They were
+	// made by somebody who had not seen the pack, end nothing, and are no damage.
+	Strays []string `json:"strays,omitempty"`
 	// Intact are the maximal runs of transactions that the store proves: from a snapshot
 	// in a run (or just before it) every later point of the run can be restored.
 	Intact []SeqRange `json:"intact"`
@@ -60,6 +63,7 @@ type VerifyState struct {
 	Transactions uint64        `json:"transactions"`
 	Bytes        int64         `json:"bytes"`
 	Orphans      []SegmentInfo `json:"orphans"`
+	Strays       []string      `json:"strays,omitempty"`
 }
 
 // VerifyFrom is Verify that goes on where an earlier one stopped, without reading again
@@ -72,7 +76,7 @@ func (l *Log) VerifyFrom(ctx context.Context, from VerifyState, progress func(Ve
 		v.at, v.open = from.At, true
 		*v.report = VerifyReport{
 			Stream: from.Stream, Segments: from.Segments, Transactions: from.Transactions, Bytes: from.Bytes, End: from.At,
-			Orphans: slices.Clone(from.Orphans), Intact: []SeqRange{{First: 1, Last: from.At.Seq}},
+			Orphans: slices.Clone(from.Orphans), Strays: slices.Clone(from.Strays), Intact: []SeqRange{{First: 1, Last: from.At.Seq}},
 		}
 	}
 	if err := v.run(ctx); err != nil {
@@ -272,7 +276,7 @@ func (v *verifier) keep(s *Segment) {
 	if v.progress != nil && v.whole && len(v.report.Damage) == 0 {
 		v.progress(VerifyState{
 			Stream: v.report.Stream, At: v.at, Segments: v.report.Segments, Transactions: v.report.Transactions,
-			Bytes: v.report.Bytes - v.ahead, Orphans: v.report.Orphans,
+			Bytes: v.report.Bytes - v.ahead, Orphans: v.report.Orphans, Strays: v.report.Strays,
 		})
 	}
 }

@@ -34,6 +34,7 @@ type found struct {
 	object string // that it was read from
 	size   int64
 	fence  bool // a fence, if damaged one that can still be told from a segment
+	fenced bool // from a pack, and a fence has the slot's own name
 }
 
 func (w *epochVerifier) run(ctx context.Context) error {
@@ -92,7 +93,7 @@ func (l *lookahead) before(end Slot) iter.Seq[Slot] {
 
 // singles verifies objects of their own.
 func (w *epochVerifier) singles(ctx context.Context, slots iter.Seq[Slot]) error {
-	for f, err := range prefetch(ctx, slots, w.fetch) {
+	for f, err := range prefetch(ctx, w.objects.width, slots, w.fetch) {
 		if err != nil {
 			return err
 		}
@@ -282,7 +283,7 @@ func (w *epochVerifier) beyond(name string, f found) {
 	if f.slot != w.behind || w.fenced {
 		return
 	}
-	if f.fence || f.header == nil { // beyond recognition: it may be the fence
+	if f.fence || f.fenced || f.header == nil { // beyond recognition: it may be the fence
 		w.fenced = true
 	} else {
 		w.behind++

@@ -42,7 +42,7 @@ func (w *epochVerifier) pack(ctx context.Context, p pack, l *lookahead) error {
 		w.report.Bytes += p.size
 	}
 	own := make(map[Slot]found)
-	for f, err := range prefetch(ctx, l.before(p.last+1), w.fetch) {
+	for f, err := range prefetch(ctx, w.objects.width, l.before(p.last+1), w.fetch) {
 		if err != nil {
 			return err
 		}
@@ -114,6 +114,9 @@ func (w *epochVerifier) better(p pack, s Slot, at atSlot, perr error, own found,
 		return own
 	case own.damage != nil:
 		w.damage(own.object, own.damage)
+	case own.fence:
+		f.fenced = true
+		w.report.Strays = append(w.report.Strays, own.object)
 	case f.damage == nil && own.at.segment != nil && own.at.segment.info.Digest != at.segment.info.Digest:
 		w.damage(own.object, fmt.Errorf("%w: differs from the same segment in %s", ErrDiverged, p.name()))
 	}
