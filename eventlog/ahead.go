@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // aheadWidth is how many objects are fetched at once: enough to hide a round trip
@@ -110,37 +112,53 @@ func (o objects) otherForm(ctx context.Context, e Epoch, s Slot, err error) (atS
 	return atSlot{}, err
 }
 
-// singles reads slots [from, to) from objects of their own. A large object is fetched
-// whole only when its turn comes, so that one at a time is in memory.
+// singles reads slots [from, to) from objects of their own. Of large ones the rest is
+// fetched ahead only where memory is left for it, and otherwise when its turn comes.
 func (o objects) singles(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[atSlot, error] {
 	type begun struct {
 		at    atSlot
-		large bool
+		bytes []byte // the beginning of a large one
+		held  int64  // of the memory
 	}
-	fetch := func(ctx context.Context, s Slot) (begun, error) {
+	memory := semaphore.NewWeighted(int64(o.width) * firstRead / 2)
+	whole := func(name string, b []byte, s Slot) (atSlot, error) {
+		at, err := o.parse(b, e, s)
+		if err != nil {
+			return atSlot{}, &ObjectError{name, err}
+		}
+		return at, nil
+	}
+	fetch := func(ctx context.Context, s Slot) (got begun, err error) {
 		name := SegmentName(e, s)
 		b, err := o.ranged(ctx, name, 0, firstRead)
 		if err != nil || b == nil {
-			return begun{}, err
+			return got, err
 		}
 		if len(b) == firstRead {
-			return begun{large: true}, nil
+			if !memory.TryAcquire(remainder(b)) {
+				return begun{bytes: b}, nil
+			}
+			got.held = remainder(b)
+			if b, err = o.rest(ctx, name, b); err != nil {
+				return got, err
+			}
 		}
-		at, err := o.parse(b, e, s)
-		if err != nil {
-			return begun{}, &ObjectError{name, err}
-		}
-		return begun{at: at}, nil
+		got.at, err = whole(name, b, s)
+		return got, err
 	}
 	return func(yield func(atSlot, error) bool) {
 		s := from
 		for got, err := range prefetch(ctx, o.width, slots(from, to), fetch) {
-			if err == nil && got.large {
-				got.at, err = o.single(ctx, e, s)
+			if err == nil && got.bytes != nil {
+				var b []byte
+				if b, err = o.rest(ctx, SegmentName(e, s), got.bytes); err == nil {
+					got.at, err = whole(SegmentName(e, s), b, s)
+				}
 			}
 			if !yield(got.at, err) || err != nil {
 				return
 			}
+			memory.Release(got.held)
 			s++
 		}
 	}

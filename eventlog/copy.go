@@ -41,6 +41,8 @@ func (c *copier) copy(ctx context.Context, from, to Slot) error {
 	}
 	packs = slices.DeleteFunc(packs, func(p pack) bool { return p.first < from || p.last >= to })
 	c.prev, c.gather.limits, c.pending = before.Digest, c.limits.orUsual(), semaphore.NewWeighted(copyBytes)
+	c.group, ctx = errgroup.WithContext(ctx)
+	c.group.SetLimit(copyWidth)
 	for err == nil && from < to {
 		p, next := cover(packs, from)
 		if p != nil && p.first == from {
@@ -50,7 +52,7 @@ func (c *copier) copy(ctx context.Context, from, to Slot) error {
 		next = min(next, to)
 		err, from = c.segments(ctx, from, next), next
 	}
-	return err
+	return errors.Join(err, c.group.Wait())
 }
 
 // follow takes the next segment, if it is that.
@@ -65,15 +67,6 @@ func (c *copier) follow(h *header, i SegmentInfo) error {
 
 // segments copies what objects of their own hold, and packs that begin before `from`.
 func (c *copier) segments(ctx context.Context, from, to Slot) error {
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(copyWidth)
-	c.group = group
-	err := c.read(gctx, from, to)
-	return errors.Join(err, group.Wait())
-}
-
-// read hands everything read to the group.
-func (c *copier) read(ctx context.Context, from, to Slot) error {
 	for at, err := range c.src.ahead(ctx, c.record.Epoch, from, to) {
 		if err == nil && at.segment == nil {
 			err = &ObjectError{SegmentName(c.record.Epoch, from), ErrGap}
@@ -153,9 +146,13 @@ func (c *copier) create(ctx context.Context, name string, body []byte) error {
 	return err
 }
 
-// pack copies a whole pack, verified.
+// pack copies a whole pack, verified. What it says of itself must follow before anything
+// behind it does; its bytes take their time.
 func (c *copier) pack(ctx context.Context, p pack) error {
-	body, x, err := c.src.wholePack(ctx, p)
+	x, err := c.src.index(ctx, p)
+	if err == nil && x == nil {
+		err = &ObjectError{p.name(), ErrGap}
+	}
 	if err != nil {
 		return inStore(c.src, err)
 	}
@@ -164,7 +161,22 @@ func (c *copier) pack(ctx context.Context, p pack) error {
 			return err
 		}
 	}
-	return c.create(ctx, p.name(), body)
+	size := min(x.size, copyBytes)
+	if err := c.pending.Acquire(ctx, size); err != nil {
+		return err
+	}
+	c.group.Go(func() error {
+		defer c.pending.Release(size)
+		body, y, err := c.src.wholePack(ctx, p)
+		if err == nil && !slices.Equal(x.entries, y.entries) {
+			err = &ObjectError{p.name(), fmt.Errorf("%w: it reads otherwise than a moment ago", ErrCorrupt)}
+		}
+		if err != nil {
+			return inStore(c.src, err)
+		}
+		return c.create(ctx, p.name(), body)
+	})
+	return nil
 }
 
 // copyWidth is how many objects are on their way at once, and how many are read ahead; at

@@ -57,18 +57,28 @@ func (o objects) get(ctx context.Context, name string) ([]byte, error) {
 	if err != nil || len(b) < firstRead {
 		return b, err
 	}
+	return o.rest(ctx, name, b)
+}
+
+// remainder is how many bytes may follow the first firstRead of an object, and one.
+func remainder(b []byte) int64 {
 	limit := int64(maxControlBytes + preambleLen + digestLen)
 	if h, err := parseHeader(b); err == nil {
 		limit = h.size()
 	}
-	rest, err := o.ranged(ctx, name, firstRead, max(limit-firstRead, 0)+1)
+	return max(limit-firstRead, 0) + 1
+}
+
+// rest completes an object of which b is the beginning.
+func (o objects) rest(ctx context.Context, name string, b []byte) ([]byte, error) {
+	rest, err := o.ranged(ctx, name, firstRead, remainder(b))
 	if err != nil {
 		return nil, err
 	}
 	if rest == nil {
 		return nil, &ObjectError{name, ErrGap} // gone between two reads
 	}
-	return append(b, rest...), nil
+	return slices.Concat(b, rest), nil
 }
 
 // ranged reads at most n bytes; nil if there is no such object.

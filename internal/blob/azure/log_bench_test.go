@@ -3,9 +3,6 @@ package azure_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,16 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/agent"
 	"lifeboat/internal/blob"
-	"lifeboat/internal/blob/azure"
 	"lifeboat/internal/blob/azure/azuritetest"
-	"lifeboat/internal/blob/memory"
 	"lifeboat/internal/database/sqlite"
 	"lifeboat/internal/drill/embedded"
 	"lifeboat/restore"
@@ -105,93 +99,6 @@ func barePairs(b *testing.B, regions [2]*azuritetest.Server, n, size int) float6
 		require.NoError(b, g.Wait())
 	}
 	return float64(n) / time.Since(start).Seconds()
-}
-
-// BenchmarkMirrorOnAzurite: a log of so many segments is brought into a new mirror, as
-// they are and after compaction, beside rclone with 16 transfers for the same objects.
-// Run it with -benchtime 1x.
-func BenchmarkMirrorOnAzurite(b *testing.B) {
-	for _, c := range []struct{ count, size int }{{2_000, 4 << 10}, {10_000, 4 << 10}, {100, 1 << 20}, {1_000, 1 << 20}} {
-		b.Run(fmt.Sprintf("%dx%dKiB", c.count, c.size>>10), func(b *testing.B) {
-			regions := twoRegions(b)
-			from := regions[0].Config(b)
-			local := openStore(b, from)
-			segments(b, local, c.count, c.size)
-			b.ResetTimer()
-			for range b.N {
-				ours := mirrorLog(b, local, regions[1].Store(b))
-				b.ReportMetric(ours.Seconds(), "lifeboat-s")
-				b.StopTimer()
-				if theirs, ok := rclone(b, regions, from, regions[1].Config(b)); ok {
-					b.ReportMetric(theirs.Seconds(), "rclone-s")
-					b.ReportMetric(theirs.Seconds()/ours.Seconds(), "rclone/lifeboat")
-				}
-				start := time.Now()
-				_, err := eventlog.Compact(context.Background(), eventlog.CompactConfig{Store: local})
-				require.NoError(b, err)
-				b.ReportMetric(time.Since(start).Seconds(), "compact-s")
-				b.ReportMetric(mirrorLog(b, local, regions[1].Store(b)).Seconds(), "packed-s")
-			}
-		})
-	}
-}
-
-// segments fills a store with a log of segments of about that size: text of 64 letters.
-func segments(b *testing.B, local blob.Store, count, size int) {
-	made := memory.New()
-	w := openLog(b, eventlog.WriterConfig{Local: made, Mirror: memory.New()})
-	rng := rand.NewChaCha8([32]byte{1})
-	value := make([]byte, size*4/3-500) // packs to three quarters
-	for i := range count {
-		_, _ = rng.Read(value)
-		for at := range value {
-			value[at] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[value[at]&63]
-		}
-		_, err := w.Append(context.Background(), insertion(int64(i), string(value)))
-		require.NoError(b, err)
-		_, err = w.Flush(context.Background())
-		require.NoError(b, err)
-	}
-	require.NoError(b, w.Close(context.Background()))
-	var g errgroup.Group
-	g.SetLimit(16)
-	for _, name := range made.Names() {
-		body, _ := made.Bytes(name)
-		g.Go(func() error { return local.Create(context.Background(), name, body) })
-	}
-	require.NoError(b, g.Wait())
-}
-
-func mirrorLog(b *testing.B, local, mirror blob.Store) time.Duration {
-	start := time.Now()
-	w, err := eventlog.OpenWriter(context.Background(), eventlog.WriterConfig{Local: local, Mirror: mirror, Reason: "a new mirror"})
-	require.NoError(b, err)
-	_, err = w.Flush(context.Background())
-	require.NoError(b, err)
-	took := time.Since(start)
-	require.NoError(b, w.Close(context.Background()))
-	return took
-}
-
-// rclone copies one container to another; false if it is not installed.
-func rclone(b *testing.B, regions [2]*azuritetest.Server, from, to azure.Config) (time.Duration, bool) {
-	program, err := exec.LookPath("rclone")
-	if err != nil {
-		b.Log("rclone is not installed: nothing to compare with")
-		return 0, false
-	}
-	cmd := exec.Command(program, "copy", "--config", filepath.Join(b.TempDir(), "none"), "--transfers", "16", "--checkers", "16", "--disable", "copy",
-		"a:"+from.Container, "b:"+to.Container)
-	all := sas.AccountPermissions{Read: true, Write: true, Create: true, List: true, Add: true, Delete: true}
-	cmd.Env = os.Environ()
-	for i, name := range []string{"A", "B"} {
-		signature := regions[i].SAS(b, all, time.Now().Add(time.Hour))
-		cmd.Env = append(cmd.Env, "RCLONE_CONFIG_"+name+"_TYPE=azureblob", "RCLONE_CONFIG_"+name+"_SAS_URL="+regions[i].URL+"?"+string(signature))
-	}
-	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	require.NoError(b, err, "%s", out)
-	return time.Since(start), true
 }
 
 // BenchmarkSnapshotOnAzurite: a base of a hospital's database into both regions and back
