@@ -128,6 +128,7 @@ func (w *world) sleep() {
 func (w *world) start() {
 	cfg := eventlog.WriterConfig{Local: w.local, Mirror: w.mirror, OnMirrorLoss: w.mode, Reason: "start",
 		Patience: time.Second, AttemptTimeout: time.Second, SegmentBytes: 200 + w.rng.IntN(2000), Pipeline: 1 + w.rng.IntN(5), PipelineBytes: 1 + w.rng.IntN(300)}
+	cfg = eventlog.SmallCopies(cfg, 2+w.rng.IntN(6), 1+w.rng.IntN(3))
 	ctx, cancel := context.WithTimeout(background, 20*time.Second)
 	defer cancel()
 	lw, err := eventlog.OpenWriter(ctx, cfg)
@@ -259,7 +260,7 @@ func (w *world) event() {
 		w.note("two writers at once")
 		done := make(chan error, 2)
 		for range 2 {
-			cfg := eventlog.WriterConfig{Local: w.local, Mirror: w.mirror, Reason: "race", AttemptTimeout: time.Second}
+			cfg := eventlog.SmallCopies(eventlog.WriterConfig{Local: w.local, Mirror: w.mirror, Reason: "race", AttemptTimeout: time.Second}, 3, 2)
 			go func() {
 				ctx, cancel := context.WithTimeout(background, 20*time.Second)
 				defer cancel()
@@ -343,6 +344,7 @@ func (w *world) takeover(dr, old *memory.Store) {
 	if old != nil {
 		cfg.Old = old
 	}
+	cfg = eventlog.SmallTakeoverCopies(cfg, 4, 2)
 	for try := 0; ; try++ {
 		w.heal(dr)
 		limit := 60 * time.Second

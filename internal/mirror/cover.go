@@ -25,8 +25,11 @@ func (s *Side) packsOf() (list []packed) {
 	return list
 }
 
-// whole tells whether the region has an object and nothing was found wrong with it.
-func (s *Side) whole(name string) bool { return s.names[name] && !s.named(name) }
+// whole tells whether the region has an object and nothing was found wrong with it. A
+// stray fence is no form of the segment whose name it has.
+func (s *Side) whole(name string) bool {
+	return s.names[name] && !s.named(name) && !slices.Contains(s.Log.Strays, name)
+}
 
 // holders are the whole objects of this region that together hold what an object of the
 // log holds, nil if they do not. Any other object is held by itself alone.
