@@ -45,6 +45,8 @@ plant restore github.com/prometheus/client_golang/prometheus
 plant restore github.com/schollz/progressbar/v3
 plant internal/signers lifeboat/internal/blob
 plant failover/approval lifeboat/internal/readiness
+plant failover/cluster lifeboat/failover/salvage
+plant failover/run k8s.io/client-go/kubernetes
 plant failover/incident lifeboat/internal/blob
 plant failover/incident/record lifeboat/failover/incident/notify
 plant eventlog github.com/wneessen/go-mail

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -41,21 +42,48 @@ type installResult struct {
 }
 
 func (a *app) captureInstallCommand() *cobra.Command {
-	var dryRun bool
+	var dryRun, restored bool
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install change tables and triggers; does nothing where they are up to date",
 		Long: `Install one change table and triggers for every table, in one transaction. From then on a
 change is captured if and only if it commits. What cannot be captured is refused by name, and
-nothing is installed.`,
+nothing is installed.
+
+--restored is for a database that a finished restore with --keep-progress has filled: the restore's
+records are taken away first.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if restored {
+				if err := a.forgetRestore(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			return a.withSource(cmd.Context(), func(s database.Source) error { return a.install(cmd.Context(), s, dryRun) })
 		},
 	}
 	a.flagsFor(cmd, theDatabase)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the statements and warnings, change nothing")
+	cmd.Flags().BoolVar(&restored, "restored", false, "first take away the records of a finished restore")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "restored")
 	return cmd
+}
+
+// forgetRestore takes a finished restore's own records out of the database.
+func (a *app) forgetRestore(ctx context.Context) (err error) {
+	file, err := a.settings(theDatabase)
+	if err != nil {
+		return err
+	}
+	target, err := openTarget(ctx, file.Database, a.logger())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if err := target.ForgetProgress(ctx); err != nil {
+		return fmt.Errorf("take the restore's records away: %w", err)
+	}
+	return nil
 }
 
 func (a *app) install(ctx context.Context, source database.Source, dryRun bool) error {

@@ -132,11 +132,15 @@ func (a *app) decide(ctx context.Context, b *bridge, p *failover.Plan) (failover
 // configDigest pins what lifeboat.yaml says about failovers. Secrets are not part of it:
 // URLs are written without theirs.
 func configDigest(file *config.File) (string, error) {
+	f := file.Failover
+	if f.Restore == config.Defaults().Failover.Restore {
+		f.Restore = config.FailoverRestore{} // as it was before there was anything to say about it
+	}
 	text, err := json.Marshal(struct {
 		Failover config.Failover
 		Mirror   config.URL
 		Recovery config.Encryption
-	}{file.Failover, file.Mirror.Store, file.Encryption})
+	}{f, file.Mirror.Store, file.Encryption})
 	if err != nil {
 		return "", fmt.Errorf("hash the configuration: %w", err)
 	}

@@ -61,7 +61,7 @@ func (a *app) facts(ctx context.Context, b *bridge, q question) (failover.Facts,
 		return f, err
 	}
 	b.budget(a.observed(ctx, b.dr), q, &f)
-	return f, nil
+	return f, b.noteRestore(&f)
 }
 
 // commitRate is that of the last segments; nil when they tell too little.
@@ -206,6 +206,20 @@ func (b *bridge) budget(seen []budget.Observation, q question, f *failover.Facts
 	}
 	f.Steps = model.Forecast(job)
 	f.Quotas = quotas(b.stack, f.Database.RestoreSKU)
+}
+
+// noteRestore lets a plan's readers see where the restore will run.
+func (b *bridge) noteRestore(f *failover.Facts) error {
+	note, err := restoreNote(b.config, b.stack)
+	if err != nil || note == "" {
+		return err
+	}
+	for i := range f.Steps {
+		if s := &f.Steps[i]; s.Name == failover.StepRestore {
+			s.Basis += "; it runs " + note
+		}
+	}
+	return nil
 }
 
 // timeToLive is how long the old address may live on after traffic was switched: three

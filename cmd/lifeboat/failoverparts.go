@@ -35,6 +35,7 @@ type expedition struct {
 	options  runOptions
 	stack    *provision.Stack // nil: there is none
 	decision *failover.Decision
+	outputs  *outputs.Outputs // of the stack, once they are known
 	parts    runs.Parts
 	record   *recordKeeper
 }
@@ -56,6 +57,16 @@ func (a *app) expedition(ctx context.Context, b *bridgeFlags, br *bridge, p *fai
 	}
 	e.record = newRecordKeeper(e)
 	e.parts = runs.Parts{Gate: e, Log: e.log(), Cloud: e, Database: db, Service: e.service(), Reporter: e.reporter()}
+	in, why, err := restoresInCluster(br.config, br.stack)
+	if err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	if in {
+		inside := e.inCluster(db)
+		e.parts.Database, e.parts.Service = inside, e.serviceWith(inside.Login)
+	} else {
+		a.logger().Debug("the run restores from this machine", "why", why)
+	}
 	return e, nil
 }
 
@@ -157,9 +168,13 @@ func (e *expedition) databaseURL(stack string) config.URL {
 	return config.URL(stack)
 }
 
-func (e *expedition) service() *probe.Probe {
+func (e *expedition) serviceWith(login func(context.Context, runs.Place) error) *probe.Probe {
 	p := e.bridge.config.Failover.Probe
-	return &probe.Probe{Health: p.Health, Write: p.Write, Read: p.Read, Login: func(ctx context.Context, at runs.Place) (err error) {
+	return &probe.Probe{Health: p.Health, Write: p.Write, Read: p.Read, Login: login}
+}
+
+func (e *expedition) service() *probe.Probe {
+	return e.serviceWith(func(ctx context.Context, at runs.Place) (err error) {
 		source, err := e.source(ctx, at.Database)
 		if err != nil {
 			return err
@@ -170,7 +185,7 @@ func (e *expedition) service() *probe.Probe {
 			return err
 		}
 		return view.Close()
-	}}
+	})
 }
 
 func (e *expedition) reporter() *debrief.Debrief {
@@ -286,6 +301,7 @@ func (e *expedition) place(out *outputs.Outputs) runs.Place {
 	if out != nil {
 		at = runs.Place{Stack: e.stack.Name(), Region: out.Region, Host: out.AppHost, Public: out.PublicHost}
 		stack = out.DatabaseURL
+		e.outputs = out
 	}
 	at.Database = e.databaseURL(stack).Redacted()
 	return at

@@ -220,6 +220,9 @@ func printRun(w io.Writer, r runResult) {
 		line(w, "fence\tepoch %d begins\tlog goes on after %s; old database: %s", uint32(e.Fence.Epoch), e.Fence.End, e.Fence.Database)
 		line(w, "saved\t%d transactions\tfrom the old store; %d segments set aside as orphans", e.Fence.Copied, len(e.Fence.Orphans))
 	}
+	if e.Restored.Where != "" {
+		line(w, "restored\t%s", e.Restored.Where)
+	}
 	line(w, "database\t%s\t%d rows in %d tables, every state hash equal", e.Place.Database, e.Restored.Rows, len(e.Verified))
 	for _, c := range e.Probed.Checks {
 		line(w, "probe\t%s\t%s", c.Name, c.Found)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -29,6 +31,8 @@ type restoreOptions struct {
 	mark    bool
 	memory  config.Size
 	scratch string
+	keep    bool
+	proof   string
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -44,7 +48,12 @@ snapshot and the log demand; only then is the exit code 0.
 
 With --mark the outcome, good or bad, is remembered in that store as a restore proof, for 'lifeboat
 readiness' and the status page. The identity that restores then needs to create objects under
-readiness/marks/, and nothing else.`,
+readiness/marks/, and nothing else.
+
+--proof writes a summary of under a kilobyte to a file once everything is verified, such as a
+container's termination log; --keep-progress leaves the restore's records in the database, so that
+the same restore run again only verifies ('capture install --restored' takes them away). A failover
+that restores inside the network of the new region uses both.`,
 		Example: `  lifeboat restore --latest --into sqlite:restored.sqlite
   lifeboat restore --at 2026-03-01T09:30:00Z --into sqlite:before.sqlite --dry-run`,
 		Args: noArgs,
@@ -60,6 +69,8 @@ readiness/marks/, and nothing else.`,
 	f.Var(&o.memory, "memory", "memory to use (default: restore.memory of the configuration)")
 	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
 	f.StringVar(&o.scratch, "scratch", "", "folder for what does not fit into memory")
+	f.BoolVar(&o.keep, "keep-progress", false, "leave the restore's own records in the database")
+	f.StringVar(&o.proof, "proof", "", "file to write a short proof to once everything is verified")
 	cmd.MarkFlagsMutuallyExclusive("latest", "seq", "at")
 	cmd.MarkFlagsOneRequired("latest", "seq", "at")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -225,7 +236,7 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	debug.SetMemoryLimit(memory * 3 / 4) // the rest is the target's cache and the program itself
 	bars := &stepBars{app: a}
 	r, err := restore.Run(ctx, restore.Config{
-		Store: store, Memory: memory, TempDir: scratch, Progress: bars.progress, Log: log, Clock: a.clock,
+		Store: store, Memory: memory, TempDir: scratch, KeepProgress: o.keep, Progress: a.restoreProgress(bars), Log: log, Clock: a.clock,
 	}, plan, db)
 	bars.done()
 	if r == nil || err != nil && !errors.Is(err, restore.ErrMismatch) {
@@ -236,7 +247,35 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	if err == nil && r.Resumed == 0 { // a restore that only went on would teach too short times
 		a.learn(ctx, store, budget.Restored(a.clock(), into.Scheme(), budget.WorkOf(plan), r.Steps), result.Forecast)
 	}
-	return errors.Join(a.report(result, func(w io.Writer) { printRestore(w, into, result) }), err)
+	err = errors.Join(a.report(result, func(w io.Writer) { printRestore(w, into, result) }), err)
+	if err == nil && o.proof != "" {
+		err = writeProof(o.proof, r.Proof())
+	}
+	return err
+}
+
+// writeProof leaves a proof where whoever asked for the restore looks for it. The file may
+// be there: a container's termination log is.
+func writeProof(path string, p restore.Proof) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode the proof: %w", err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("the restore is verified, and its proof could not be written: %w", err)
+	}
+	return nil
+}
+
+// restoreProgress draws bars for people, and logs lines for programs.
+func (a *app) restoreProgress(bars *stepBars) func(restore.Progress) {
+	if !a.json {
+		return bars.progress
+	}
+	log := a.logger()
+	return restore.Tenths(func(p restore.Progress) {
+		log.Info("progress", "step", p.Step, "done", p.Done, "total", p.Total)
+	})
 }
 
 // observed reads what earlier restores and runs took. A forecast is no reason to hold up a

@@ -79,6 +79,7 @@ type Restored struct {
 	Rows    int64              `json:"rows"`
 	Tables  []TableProof       `json:"tables"`
 	Seconds map[string]float64 `json:"seconds,omitempty"` // by the restore's own steps
+	Where   string             `json:"where,omitempty"`   // for people; "": on the machine of the run
 }
 
 // TableProof is one restored table against what it has to be.

@@ -48,7 +48,8 @@ func (d *Database) Restore(ctx context.Context, at run.Place, seq eventlog.Seq, 
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
 	r, err := restore.Run(ctx, restore.Config{
-		Store: d.DR, Memory: d.Memory, TempDir: d.TempDir, Log: d.Log, Clock: d.Clock, KeepProgress: true, Progress: tenths(say),
+		Store: d.DR, Memory: d.Memory, TempDir: d.TempDir, Log: d.Log, Clock: d.Clock, KeepProgress: true,
+		Progress: restore.Tenths(func(p restore.Progress) { say(p.String()) }),
 	}, plan, target)
 	if err != nil {
 		return out, err

@@ -41,11 +41,14 @@ type Args struct {
 type Cluster struct {
 	pulumi.ResourceState
 
-	ID       pulumi.StringOutput
-	Name     pulumi.StringOutput
-	Issuer   pulumi.StringOutput // of service account tokens
-	Resource *native.ManagedCluster
-	Provider *kubernetes.Provider // reaches the cluster's API
+	ID     pulumi.StringOutput
+	Name   pulumi.StringOutput
+	Issuer pulumi.StringOutput // of service account tokens
+	Server pulumi.StringOutput // URL of the API server
+	// Authority signs for the API server, PEM in base64; "" if every system trusts who does.
+	Authority pulumi.StringOutput
+	Resource  *native.ManagedCluster
+	Provider  *kubernetes.Provider // reaches the cluster's API
 }
 
 // Validate reports every problem of the arguments at once.
@@ -86,7 +89,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := c.windows(ctx, name, args, cluster); err != nil {
 		return nil, err
 	}
-	config := pulumi.ToSecret(native.Kubeconfig(ctx, args.Scope.Group, cluster)).(pulumi.StringOutput)
+	plain := native.Kubeconfig(ctx, args.Scope.Group, cluster)
+	config := pulumi.ToSecret(plain).(pulumi.StringOutput)
 	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
 		Kubeconfig:        config,
 		DeleteUnreachable: pulumi.Bool(args.Disposable),
@@ -94,6 +98,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
+	line := func(key string) pulumi.StringOutput {
+		return plain.ApplyT(func(config string) string { return native.KubeconfigLine(config, key) }).(pulumi.StringOutput)
+	}
+	c.Server, c.Authority = line("server"), line("certificate-authority-data")
 	c.ID, c.Name, c.Issuer, c.Resource = cluster.ID().ToStringOutput(), cluster.Name, cluster.IssuerURL(), cluster
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"id": c.ID, "name": c.Name, "issuer": c.Issuer})
 }

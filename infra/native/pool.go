@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -107,6 +108,20 @@ type credentials struct {
 		Name  string `pulumi:"name"`
 		Value string `pulumi:"value"` // base64
 	} `pulumi:"kubeconfigs"`
+}
+
+var kubeconfigLine = map[string]*regexp.Regexp{
+	"server":                     regexp.MustCompile(`(?m)^\s*server: *"?([^"\s]+)"?\s*$`),
+	"certificate-authority-data": regexp.MustCompile(`(?m)^\s*certificate-authority-data: *"?([^"\s]+)"?\s*$`),
+}
+
+// KubeconfigLine is what stands behind a key of a kubeconfig of one cluster, "server" or
+// "certificate-authority-data"; "" if it is not there. Neither is a secret.
+func KubeconfigLine(config, key string) string {
+	if m := kubeconfigLine[key].FindStringSubmatch(config); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // Kubeconfig asks Azure for a user's configuration of a cluster that exists. Local

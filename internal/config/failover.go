@@ -18,5 +18,7 @@ type Failover struct {
 	Target       URL           `yaml:"target,omitempty" doc:"The database that a run fills where no stack makes one, or instead of the stack's: sqlite:PATH. {stack} stands for the stack's name. Only this machine needs to reach it." example:"sqlite:/srv/app/restored.sqlite"`
 	NewMirror    Region        `yaml:"new_mirror,omitempty" doc:"The store that the serving region mirrors to after a failover: a third place, or the old primary's region once it is back."`
 	EdgeHost     string        `yaml:"edge_host,omitempty" doc:"Public name that users come by. Its time to live is checked and is part of the forecast. Empty: as the stack's settings say." example:"app.careful.example"`
-	Probe        Probe         `yaml:"probe,omitempty" doc:"How a run finds out that users are served again."`
+	// Left out of JSON while it says nothing: plans are signed with a digest of it.
+	Restore FailoverRestore `yaml:"restore,omitempty" json:",omitzero" doc:"Where a run restores."`
+	Probe   Probe           `yaml:"probe,omitempty" doc:"How a run finds out that users are served again."`
 }

@@ -109,7 +109,7 @@ func Defaults() File {
 		Restore:  Restore{Memory: 512 << 20},
 		Failover: Failover{
 			Project: ".", Committee: "committee.yaml", PlanValidity: 4 * time.Hour, StaleLimit: 15 * time.Minute,
-			RPO: time.Minute, RTO: 4 * time.Hour, NewMirror: Region{Name: "new mirror"},
+			RPO: time.Minute, RTO: 4 * time.Hour, NewMirror: Region{Name: "new mirror"}, Restore: FailoverRestore{Where: AutoRestore, Namespace: "lifeboat", Account: "agent", Scratch: 64 << 30},
 		},
 	}
 }

@@ -58,6 +58,9 @@ func (f *File) check() (found []problem) {
 	for key, problem := range f.Failover.Probe.problems() {
 		bad("failover.probe."+key, "%s", problem)
 	}
+	for key, problem := range f.Failover.Restore.problems() {
+		bad("failover.restore."+key, "%s", problem)
+	}
 	if f.Log.OnMirrorLoss != Block && f.Log.OnMirrorLoss != Degrade {
 		bad("log.on_mirror_loss", "%q is neither %q nor %q", f.Log.OnMirrorLoss, Block, Degrade)
 	}

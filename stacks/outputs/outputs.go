@@ -48,6 +48,10 @@ type Outputs struct {
 	DatabaseURL  string `output:"databaseUrl" roles:"primary failover"`
 	ClusterName  string `output:"clusterName" roles:"primary failover"`
 	ClusterID    string `output:"clusterId" roles:"primary failover"`
+	// The cluster's API server, and in base64 who signs for it ("": one that every system trusts).
+	ClusterServer    string `output:"clusterServer" roles:"primary failover"`
+	ClusterAuthority string `output:"clusterAuthority" roles:"primary failover"`
+
 	Namespace    string `output:"namespace" roles:"primary failover"`
 	AppNamespace string `output:"appNamespace" roles:"primary failover"`
 	AppHost      string `output:"appHost" roles:"primary failover"` // of this stack; "" in a drill

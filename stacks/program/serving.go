@@ -205,6 +205,7 @@ func (r *region) cluster(p *place, net *network.Network, ids *identity.Identitie
 		return nil, err
 	}
 	r.out["clusterName"], r.out["clusterId"] = c.Name, c.ID
+	r.out["clusterServer"], r.out["clusterAuthority"] = c.Server, c.Authority
 	return c, nil
 }
 
