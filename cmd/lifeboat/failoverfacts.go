@@ -189,7 +189,7 @@ func rootKeys(ctx context.Context, b *bridge) ([]failover.Key, error) {
 // that needs.
 func (b *bridge) budget(seen []budget.Observation, q question, f *failover.Facts) {
 	model, work := budget.Fit(seen), budget.WorkOf(f.Restore)
-	job := budget.Job{Kind: q.kind, Work: work, Database: budget.DatabaseOf(f.Database.Kind, ""), TTL: b.timeToLive()}
+	job := budget.Job{Kind: q.kind, Work: work, Database: budget.DatabaseOf(f.Database.Kind, ""), TTL: b.timeToLive(), NoStack: b.stack == nil}
 	if f.Database.SKU != "" {
 		within := b.config.Failover.RTO
 		for _, s := range model.Forecast(job) {

@@ -153,6 +153,8 @@ type forecast struct {
 	ReadBytes    int64   `json:"read_bytes"`
 	Seconds      float64 `json:"seconds"`
 	Basis        string  `json:"basis"` // measured how often, or assumed
+	// Steps are the restore's own, which Seconds is the sum of.
+	Steps []budget.Part `json:"steps"`
 }
 
 // describePlan forecasts by what earlier restores into such a database took.
@@ -178,7 +180,8 @@ func describePlan(p *restore.Plan, seen []budget.Observation, kind string) planR
 	}
 	r.Forecast.ReadBytes += logBytes
 	r.Forecast.Transactions = uint64(p.Point.Seq - p.Tip().Position.Seq)
-	r.Forecast.Seconds, r.Forecast.Basis = budget.Fit(seen).Restore(budget.WorkOf(p), kind)
+	e := budget.Fit(seen).Restore(budget.WorkOf(p), kind)
+	r.Forecast.Seconds, r.Forecast.Basis, r.Forecast.Steps = e.Seconds, e.Basis, e.Parts
 	return r
 }
 
@@ -190,6 +193,9 @@ func printPlan(w io.Writer, r planResult) {
 	}
 	line(w, "log\t%d segments\t%d transactions", len(r.Segments), r.Forecast.Transactions)
 	line(w, "forecast\tabout %d rows, %d bytes to read, %.1f s (%s)", r.Forecast.Rows, r.Forecast.ReadBytes, r.Forecast.Seconds, r.Forecast.Basis)
+	for _, step := range r.Forecast.Steps {
+		line(w, "  %s\t%.3f s", step.Name, step.Seconds)
+	}
 	line(w, "plan\t%s", r.ID)
 }
 
@@ -198,7 +204,10 @@ type restoreResult struct {
 	Version int    `json:"version"`
 	Into    string `json:"into"`
 	*restore.Result
-	Forecast float64 `json:"forecast_seconds"` // as it was before
+	// What was forecast before, in all and by the steps of Result.
+	Forecast      float64       `json:"forecast_seconds"`
+	ForecastSteps []budget.Part `json:"forecast_steps"`
+	ForecastBasis string        `json:"forecast_basis"`
 }
 
 // restoreJob is one restore: from where, with which flags, to which point.
@@ -243,7 +252,8 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 		return err
 	}
 	result := restoreResult{Version: 1, Into: into.String(), Result: r}
-	result.Forecast, _ = budget.Fit(seen).Restore(budget.WorkOf(plan), into.Scheme())
+	e := budget.Fit(seen).Restore(budget.WorkOf(plan), into.Scheme())
+	result.Forecast, result.ForecastSteps, result.ForecastBasis = e.Seconds, e.Parts, e.Basis
 	if err == nil && r.Resumed == 0 { // a restore that only went on would teach too short times
 		a.learn(ctx, store, budget.Restored(a.clock(), into.Scheme(), budget.WorkOf(plan), r.Steps), result.Forecast)
 	}
@@ -316,11 +326,15 @@ func printRestore(w io.Writer, into config.URL, r restoreResult) {
 	line(w, "into\t%s", into)
 	line(w, "rows\t%d", r.Rows)
 	var took float64
+	forecast := map[string]float64{}
+	for _, p := range r.ForecastSteps {
+		forecast[p.Name] = p.Seconds
+	}
 	for _, s := range r.Steps {
-		line(w, "%s\t%.3f s", s.Name, s.Seconds)
+		line(w, "%s\t%.3f s\tforecast %.3f s", s.Name, s.Seconds, forecast[s.Name])
 		took += s.Seconds
 	}
-	line(w, "forecast\t%.3f s\tactual %.3f s", r.Forecast, took)
+	line(w, "all steps\t%.3f s\tforecast %.3f s (%s)", took, r.Forecast, r.ForecastBasis)
 	for _, t := range r.Tables {
 		verdict := "equal"
 		if !t.Match {

@@ -9,18 +9,6 @@ import (
 	"lifeboat/restore"
 )
 
-// parts of a restore, each with the work that its time follows.
-var restoreParts = []struct {
-	step   string
-	units  func(Work) float64
-	preset line
-}{
-	{restore.StepChanges, func(w Work) float64 { return float64(w.LogBytes) }, line{0.01, 1.0 / 40e6}},
-	{restore.StepLoad, func(w Work) float64 { return float64(w.Rows) }, line{0.05, 1.0 / 300_000}},
-	{restore.StepFinish, func(w Work) float64 { return float64(w.Rows) }, line{0.02, 1.0 / 600_000}},
-	{restore.StepVerify, func(w Work) float64 { return float64(w.Rows) }, line{0.02, 1.0 / 400_000}},
-}
-
 // presets are for steps that no run has measured: what Azure takes for them on a usual day.
 var presets = map[failover.StepName]float64{
 	failover.StepPreflight: 30, failover.StepAuthorise: 2, failover.StepFence: 10, failover.StepProvision: 25 * 60,
@@ -51,6 +39,12 @@ type Job struct {
 	Work     Work
 	Database string        // kind and SKU during the restore
 	TTL      time.Duration // of the public name, with the probes that move it
+	NoStack  bool          // nothing is brought up: the database and the application are there
+}
+
+// OfStack tells the steps that only a stack gives something to do.
+func OfStack(s failover.StepName) bool {
+	return s == failover.StepProvision || s == failover.StepDeploy || s == failover.StepDestroy
 }
 
 // Forecast lays the steps of a run out in time: how long each takes, one after the other.
@@ -59,10 +53,13 @@ func (m Model) Forecast(j Job) []failover.Step {
 	start := 0.0
 	for _, name := range j.Kind.Steps() {
 		s := failover.Step{Name: name, Start: start}
-		switch name {
-		case failover.StepRestore:
-			s.Seconds, s.Basis = m.Restore(j.Work, j.Database)
-		case failover.StepTraffic:
+		switch {
+		case OfStack(name) && j.NoStack:
+			s.Basis = "nothing to do: no stack is configured"
+		case name == failover.StepRestore:
+			e := m.Restore(j.Work, j.Database)
+			s.Seconds, s.Basis = e.Seconds, e.Basis
+		case name == failover.StepTraffic:
 			s.Seconds, s.Basis = m.step(name, j.TTL.Seconds())
 		default:
 			s.Seconds, s.Basis = m.step(name, presets[name])
@@ -90,49 +87,59 @@ func (m Model) step(name failover.StepName, preset float64) (float64, string) {
 	return took[len(took)/2], fmt.Sprintf("median of %d", len(took))
 }
 
-// Restore forecasts a restore, verified, into a database of that kind and SKU.
-func (m Model) Restore(w Work, database string) (seconds float64, basis string) {
-	measured := 0
-	for _, part := range restoreParts {
-		l, n := m.line(part.step, database)
-		measured = max(measured, n)
-		seconds += l.at(part.units(w))
-	}
-	basis = "assumed: no restore into " + database + " was measured"
-	if measured > 0 {
-		basis = fmt.Sprintf("fitted to %d of %s", measured, database)
-	}
-	if bound, rate := governed(w, database); bound > seconds {
-		return bound, fmt.Sprintf("bounded by the log rate of %s, %.3g MB/s; else %s", database, rate/1e6, basis)
-	}
-	return seconds, basis
+// Estimate is how long a restore should take.
+type Estimate struct {
+	Seconds float64 // the sum of Parts
+	Basis   string  // measured how often, or assumed
+	Parts   []Part  // by the restore's own steps, named as those are, in order
 }
 
-// line fits a part of a restore.
-func (m Model) line(step, database string) (line, int) {
-	for _, part := range restoreParts {
-		if part.step != step {
-			continue
-		}
-		var points []point
-		for _, o := range m.seen {
-			for _, p := range o.Parts {
-				if o.Database == database && p.Name == restorePart(step) {
-					points = append(points, point{part.units(o.Work), p.Seconds})
-				}
+// Restore forecasts a restore, verified, into a database of that kind and SKU.
+func (m Model) Restore(w Work, database string) Estimate {
+	e := Estimate{Basis: "assumed: no restore into " + database + " was measured"}
+	measured := 0
+	for _, part := range parts {
+		points := m.points(part, database)
+		measured = max(measured, len(points))
+		sh := shapeOf(part, database)
+		seconds := fit(points).at(sh.fixed, sh.work(w))
+		e.Parts = append(e.Parts, Part{part, seconds})
+		e.Seconds += seconds
+	}
+	if measured > 0 {
+		e.Basis = fmt.Sprintf("fitted to %d of %s", measured, database)
+	}
+	if bound, rate := governed(w, database); bound > e.Seconds {
+		load := slices.Index(parts, restore.StepLoad) // it is the step that is held back
+		e.Parts[load].Seconds += bound - e.Seconds
+		e.Seconds, e.Basis = bound, fmt.Sprintf("bounded by the log rate of %s, %.3g MB/s; else %s", database, rate/1e6, e.Basis)
+	}
+	return e
+}
+
+// points are what a part of a restore took, in every observation of such a database.
+func (m Model) points(part, database string) []point {
+	var points []point
+	sh := shapeOf(part, database)
+	for _, o := range m.seen {
+		for _, p := range o.Parts {
+			if o.Database == database && p.Name == RestorePart(part) {
+				points = append(points, point{sh.fixed, sh.work(o.Work), p.Seconds})
 			}
 		}
-		return fit(points, part.preset), len(points)
 	}
-	return line{}, 0
+	return points
 }
 
 // ReplayBudget is how much log, as stored, a restore gets through in that time: what the
-// agent lets the log grow to before it takes a snapshot. 0 when no restore was measured.
+// agent lets the log grow to before it takes a snapshot. 0 when no restore that had log to
+// go through was measured.
 func (m Model) ReplayBudget(database string, within time.Duration) int64 {
-	l, n := m.line(restore.StepChanges, database)
-	if n == 0 || l.slope <= 0 {
+	points := m.points(restore.StepChanges, database)
+	if !slices.ContainsFunc(points, func(p point) bool { return p.work > 0 }) {
 		return 0
 	}
-	return int64(max(0, within.Seconds()-l.fixed) / l.slope)
+	s, sh := fit(points), shapeOf(restore.StepChanges, database)
+	left := within.Seconds() - s.at(sh.fixed, 0)
+	return int64(max(0, left) / s.at(0, sh.logByte))
 }

@@ -76,14 +76,14 @@ type Observation struct {
 	Actual   float64   `json:"actual_seconds"`
 }
 
-// restorePart names a step of a restore among the parts.
-func restorePart(step string) string { return string(failover.StepRestore) + ": " + step }
+// RestorePart names a step of a restore among the parts of a run.
+func RestorePart(step string) string { return string(failover.StepRestore) + ": " + step }
 
 // Restored is the observation of a restore on its own.
 func Restored(at time.Time, database string, w Work, steps []restore.Step) Observation {
 	o := Observation{At: at, Run: "restore", Database: database, Work: w}
 	for _, s := range steps {
-		o.Parts = append(o.Parts, Part{restorePart(s.Name), s.Seconds})
+		o.Parts = append(o.Parts, Part{RestorePart(s.Name), s.Seconds})
 		o.Actual += s.Seconds
 	}
 	return o

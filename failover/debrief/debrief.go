@@ -1,9 +1,13 @@
 package debrief
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"lifeboat/failover"
@@ -50,7 +54,7 @@ func (d *Debrief) Report(ctx context.Context, e *run.Evidence) (run.Reported, er
 	if err != nil {
 		return run.Reported{}, err
 	}
-	x := d.exercise(h, e)
+	x := d.exercise(ctx, h, e)
 	src, err := report.NewSource(d.Clock(), x)
 	if err != nil {
 		return run.Reported{}, err
@@ -89,7 +93,7 @@ func (d *Debrief) Reported(ctx context.Context) (run.Reported, bool, error) {
 	return run.Reported{Object: name, SHA256: incident.Digest(body)}, true, nil
 }
 
-func (d *Debrief) exercise(h run.History, e *run.Evidence) report.Exercise {
+func (d *Debrief) exercise(ctx context.Context, h run.History, e *run.Evidence) report.Exercise {
 	hash, _ := d.Plan.Hash() // an approved plan has one
 	x := report.Exercise{
 		Company: d.Company, What: string(d.Plan.Kind), ID: d.Plan.ID, Incident: d.Incident, Plan: hash,
@@ -106,7 +110,7 @@ func (d *Debrief) exercise(h run.History, e *run.Evidence) report.Exercise {
 		x.Approvals = append(x.Approvals, report.Approval{Person: a.Person, Role: a.Role, Decision: a.Decision, At: a.At, Key: a.Key})
 		x.Present = append(x.Present, a.Person)
 	}
-	x.Steps = d.steps(h)
+	x.Steps = withParts(d.steps(h), e.Restored.Seconds, d.estimate(ctx))
 	x.RTO = d.rto(h, x)
 	x.Deviations = d.deviations(h, e)
 	return x
@@ -162,6 +166,51 @@ func (d *Debrief) steps(h run.History) []report.Step {
 	return steps
 }
 
+// estimate is what earlier runs let expect of the restore's own steps, in their order; no
+// time where that is not known. A report is worth having without it.
+func (d *Debrief) estimate(ctx context.Context) []budget.Part {
+	seen, err := budget.Observations(ctx, d.Store)
+	parts := budget.Fit(seen).Restore(d.Work, d.Database).Parts
+	if err != nil || d.Work == (budget.Work{}) {
+		for i := range parts {
+			parts[i].Seconds = 0
+		}
+	}
+	return parts
+}
+
+// withParts adds the restore's own steps after the restore, one after the other.
+func withParts(steps []report.Step, took map[string]float64, expected []budget.Part) []report.Step {
+	i := slices.IndexFunc(steps, func(s report.Step) bool { return s.Name == string(failover.StepRestore) })
+	if i < 0 {
+		return steps
+	}
+	var parts []report.Step
+	began := steps[i].Began
+	for _, name := range inOrder(took, expected) {
+		part := report.Step{Name: budget.RestorePart(name), Began: began, Took: seconds(took[name])}
+		for _, p := range expected {
+			if p.Name == name {
+				part.Forecast = seconds(p.Seconds)
+			}
+		}
+		began = began.Add(part.Took)
+		parts = append(parts, part)
+	}
+	return slices.Insert(steps, i+1, parts...)
+}
+
+// inOrder lists the restore's own steps as they follow each other, unknown ones last.
+func inOrder(took map[string]float64, expected []budget.Part) []string {
+	names := slices.Sorted(maps.Keys(took))
+	place := func(name string) int {
+		i := slices.IndexFunc(expected, func(p budget.Part) bool { return p.Name == name })
+		return cmp.Or(i+1, len(expected)+1)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return place(a) - place(b) })
+	return names
+}
+
 // deviations are what a plan does not foresee.
 func (d *Debrief) deviations(h run.History, e *run.Evidence) []string {
 	var list []string
@@ -185,14 +234,19 @@ func (d *Debrief) deviations(h run.History, e *run.Evidence) []string {
 	return list
 }
 
+// observation is what the next forecast learns. Of a restore whose work this runner does
+// not know, because another one began it, and of a stack that did not have to be brought
+// up, the times say nothing.
 func (d *Debrief) observation(x report.Exercise, e *run.Evidence) budget.Observation {
 	o := budget.Observation{At: x.Ended, Run: x.ID, Database: d.Database, Work: d.Work,
 		Forecast: d.Plan.Forecast.TotalSeconds, Actual: x.Ended.Sub(x.Began).Seconds()}
+	known := d.Work != (budget.Work{})
 	for _, s := range x.Steps {
+		_, part := e.Restored.Seconds[strings.TrimPrefix(s.Name, budget.RestorePart(""))]
+		if part && !known || budget.OfStack(failover.StepName(s.Name)) && d.Plan.Stack.Settings == "" {
+			continue
+		}
 		o.Parts = append(o.Parts, budget.Part{Name: s.Name, Seconds: s.Took.Seconds()})
-	}
-	for name, secs := range e.Restored.Seconds {
-		o.Parts = append(o.Parts, budget.Part{Name: string(failover.StepRestore) + ": " + name, Seconds: secs})
 	}
 	return o
 }
