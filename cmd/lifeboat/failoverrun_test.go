@@ -117,9 +117,15 @@ func TestFailoverFromTheCommandLine(t *testing.T) {
 	require.NotEmpty(t, x.Tables)
 	require.NotEmpty(t, x.Deviations, "there is neither a code backup nor a kit")
 	require.Contains(t, x.Deviations[0], "lifeboat code backup", "it comes with its fix")
+	beside := map[string]bool{} // step, and whether its forecast is beside it
 	for _, s := range x.Steps {
 		require.Empty(t, s.Failed)
+		beside[s.Name] = s.Forecast > 0
 	}
+	for _, name := range []string{"restore", "restore: changes", "restore: load", "restore: finish", "restore: verify", "probe"} {
+		require.True(t, beside[name], name)
+	}
+	require.False(t, beside["provision"], "there is no stack to bring up")
 
 	got = c.run(args("failover", "run", id)...)
 	require.NotZero(t, got.code, "it ran already")
