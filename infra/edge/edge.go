@@ -3,11 +3,15 @@
 //
 // The profile lives in the hub (the DR region): a resource group whose region is lost
 // cannot be changed, and changing this is what a failover must do. Endpoints are the
-// business of the stacks they point at. The lower the priority the sooner it is used; a
-// failover's is below the primary's, so an old primary that comes back takes no traffic.
+// business of the stacks they point at. The lower the priority the sooner it is used; that
+// of a failover or a failback is below all that are there, so what served before and comes
+// back takes no traffic.
 package edge
 
 import (
+	"fmt"
+	"strings"
+
 	dns "github.com/pulumi/pulumi-azure-native-sdk/network/v2/v20180501"
 	traffic "github.com/pulumi/pulumi-azure-native-sdk/network/v2/v20220401"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -16,11 +20,9 @@ import (
 	"lifeboat/infra/azure"
 )
 
-// The priorities of endpoints, 1 to 1000.
-const (
-	PriorityPrimary  = 100
-	PriorityFailover = 10
-)
+// PriorityPrimary is that of a primary's endpoint. Azure allows 1 to 1000, each once in a
+// profile.
+const PriorityPrimary = 100
 
 // Args describe the edge.
 type Args struct {
@@ -111,6 +113,29 @@ func profileArgs(args *Args) *traffic.ProfileArgs {
 		},
 		Tags: args.Scope.TagMap(),
 	}
+}
+
+// First is the priority that puts an endpoint before all others of the hub's profile. One
+// that is there already keeps its own: those that came later are before it.
+func First(ctx *pulumi.Context, hub azure.Names, endpoint string) (int, error) {
+	profile, err := traffic.LookupProfile(ctx, &traffic.LookupProfileArgs{ResourceGroupName: hub.Group(), ProfileName: hub.Profile()})
+	if err != nil {
+		return 0, fmt.Errorf("which endpoints users are sent to now (profile %s in %s): %w", hub.Profile(), hub.Group(), err)
+	}
+	lowest := PriorityPrimary
+	for _, e := range profile.Endpoints {
+		if e.Name == nil || e.Priority == nil {
+			continue
+		}
+		if strings.EqualFold(*e.Name, endpoint) {
+			return int(*e.Priority), nil
+		}
+		lowest = min(lowest, int(*e.Priority))
+	}
+	if lowest <= 1 {
+		return 0, fmt.Errorf("profile %s in %s has an endpoint of priority 1, and none goes before it: delete the endpoints of stacks that are gone", hub.Profile(), hub.Group())
+	}
+	return lowest - 1, nil
 }
 
 // EndpointArgs point traffic at one stack's application.

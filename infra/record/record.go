@@ -58,8 +58,11 @@ type recorder struct {
 	made []Resource
 }
 
-// Call answers the one invoke that the program makes.
+// Call answers the invokes that the program makes.
 func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if strings.HasPrefix(args.Token, "azure-native:network/") && strings.HasSuffix(args.Token, ":getProfile") {
+		return resource.PropertyMap{}, nil // with no endpoint
+	}
 	if args.Token != "azure-native:containerservice:listManagedClusterUserCredentials" {
 		return nil, fmt.Errorf("record: no answer for %s", args.Token)
 	}

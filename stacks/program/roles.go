@@ -57,7 +57,7 @@ func (r *region) failover() error {
 	p := &place{
 		local: r.mirror, localStore: pulumi.String(r.mirror.LogAccountID()).ToStringOutput(), localVault: pulumi.String(r.mirror.VaultID()).ToStringOutput(),
 		deploy: run.Deploy, capture: run.Live, public: !run.Drill, live: run.Live, disposable: run.Drill,
-		cidr: s.Network.FailoverCIDR, priority: edge.PriorityFailover,
+		cidr: s.Network.FailoverCIDR,
 	}
 	if run.Mirror.Region != "" {
 		n := s.NamesOf(run.Mirror)

@@ -30,7 +30,7 @@ type place struct {
 	live       bool              // and traffic may come
 	disposable bool              // a drill: forgotten whole
 	cidr       string
-	priority   int
+	priority   int // of the endpoint; 0: before all that are there
 }
 
 // The identities of a serving region.
@@ -297,7 +297,14 @@ func (r *region) endpoint(p *place) error {
 	}
 	host := r.scope.Names.AppHost(r.scope.Region)
 	r.out["appHost"] = pulumi.String(host)
+	priority := p.priority
+	if priority == 0 {
+		var err error
+		if priority, err = edge.First(r.ctx, r.hub, name); err != nil {
+			return err
+		}
+	}
 	return edge.Endpoint(r.ctx, "endpoint", &edge.EndpointArgs{
-		Hub: r.hub, Name: name, Host: host, Priority: p.priority, Enabled: p.live,
+		Hub: r.hub, Name: name, Host: host, Priority: priority, Enabled: p.live,
 	}, pulumi.DependsOn([]pulumi.Resource{r.group}))
 }

@@ -9,6 +9,11 @@ import (
 	"lifeboat/infra/azure"
 )
 
+const (
+	maxGeneration = 99
+	logContainer  = "log" // as package storage names it, which needs Pulumi
+)
+
 // Half is the half of the pair that the stack of these settings is made in.
 func (s *Settings) Half() Half {
 	if s.Role == Primary {
@@ -60,11 +65,29 @@ func (s *Settings) ForFailover(run FailoverRun) (*Settings, error) {
 	return d, d.Validate()
 }
 
+// HalfOf finds the half whose standing stack has the store of this URL, if it is the store
+// of any that these settings could have.
+func (s *Settings) HalfOf(store string) (Half, bool) {
+	for _, region := range azure.RegionsIn(s.Geography) {
+		for generation := 1; generation <= maxGeneration; generation++ {
+			h := Half{Region: region, Generation: generation}
+			if s.NamesOf(h).StoreURL(logContainer) == store {
+				return h, true
+			}
+		}
+	}
+	return Half{}, false
+}
+
 // ForMirror derives the settings of a standing mirror for a half that now serves: after
-// a failover the serving half is the old DR, and its mirror goes to another place.
+// a failover the serving half is the old DR, and its mirror goes to another place. They are
+// those of a failback too: a failover stack beside that mirror.
 func (s *Settings) ForMirror(serving, mirror Half) (*Settings, error) {
 	d := s.clone()
 	d.Role, d.Failover = DR, FailoverRun{}
+	if serving != s.Regions.Primary { // it has the failover's addresses, so the next one has the others
+		d.Network.PrimaryCIDR, d.Network.FailoverCIDR = s.Network.FailoverCIDR, s.Network.PrimaryCIDR
+	}
 	d.Regions.Primary, d.Regions.DR = serving, mirror
 	return d, d.Validate()
 }

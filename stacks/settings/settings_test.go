@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lifeboat/infra/azure"
+	"lifeboat/infra/storage"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
 )
@@ -176,6 +177,15 @@ func TestMirrorOfAFailover(t *testing.T) {
 	f, err := s.ForFailover(settings.FailoverRun{ID: "f1", Deploy: true, Live: true, Mirror: next})
 	require.NoError(t, err)
 	require.Equal(t, m.Names(), f.NamesOf(f.Failover.Mirror))
+	found, ok := s.HalfOf(m.Names().StoreURL(storage.Log))
+	require.True(t, ok)
+	require.Equal(t, next, found)
+	_, ok = s.HalfOf("azblob://somewhere/log")
+	require.False(t, ok)
+	b, err := m.ForFailover(settings.FailoverRun{ID: "b1"})
+	require.NoError(t, err)
+	require.Equal(t, azure.Region("uksouth"), b.Region(), "a failback goes to the region that was lost")
+	require.NotEqual(t, f.Network.FailoverCIDR, b.Network.FailoverCIDR, "the two have to be joined")
 }
 
 // TestNamesKeepAzuresRules for every owner, region and generation that settings allow.

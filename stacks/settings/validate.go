@@ -95,7 +95,7 @@ func (s *Settings) checkRegions(p *azure.Problems) {
 	}
 	for path, h := range halves {
 		p.Check(path+".region", azure.CheckRegion(h.Region))
-		within(p, path+".generation", h.Generation, 1, 99)
+		within(p, path+".generation", h.Generation, 1, maxGeneration)
 		if known && h.Region.Known() && h.Region.Geography() != s.Geography {
 			p.Addf(path+".region", "%s lies in %s; the data may not leave %s (%v)", h.Region, h.Region.Geography(), s.Geography, azure.RegionsIn(s.Geography))
 		}
