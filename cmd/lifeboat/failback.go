@@ -10,6 +10,7 @@ import (
 	"lifeboat/failover"
 	"lifeboat/failover/salvage"
 	"lifeboat/internal/blob"
+	"lifeboat/internal/config"
 )
 
 func (a *app) failbackCommand() *cobra.Command {
@@ -22,13 +23,15 @@ way. The configuration names what serves now: its database, its store as primary
 it mirrors to, in the region to go back to, as mirror.store. Plan with 'lifeboat failover plan --kind
 failback'; 'lifeboat failback orphans' shows first what the old primary held alone.
 
-Nothing of the old database is used, and nothing is merged: what comes back is what serves now.`,
+Nothing of the old database is used, and nothing is merged: what comes back is what serves now. With
+--old-primary what the lost region's log held alone is counted in the report, and listed in the end.`,
 		Example: `  lifeboat failover plan --kind failback
-  lifeboat failback b2603081030`,
+  lifeboat failback b2603081030 --old-primary azblob://bcdruksouth/lifeboat/production`,
 		Args: planArg(1),
 	}
 	b := a.bridgeFlags(cmd, true)
 	cmd.Flags().StringVar(&o.incident, "incident", "", "enter beginning and end of the recovery in this incident's record; needs a key to sign with")
+	cmd.Flags().StringVar(&o.old, "old-primary", "", "store of the region that was lost, "+storeForms()+": report what it held alone")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		br, err := b.open(cmd.Context())
 		if err != nil {
@@ -81,23 +84,89 @@ shown by key, so that people can decide, one by one, what to enter again. Nothin
 
 // orphans prints what the old store holds beyond each takeover in the other's log.
 func (a *app) orphans(ctx context.Context, old, dr blob.Store) (n int, err error) {
-	epochs, err := eventlog.OpenLog(dr).Epochs(ctx)
+	found, err := orphanSegments(ctx, old, dr)
 	if err != nil {
 		return 0, err
 	}
-	for _, e := range epochs {
-		found, err := salvage.Orphans(ctx, old, e.End)
-		if err != nil {
+	for _, info := range found {
+		m, err := a.printSegment(ctx, eventlog.OpenLog(old), info)
+		if n += m; err != nil {
 			return n, err
-		}
-		for _, info := range found {
-			m, err := a.printSegment(ctx, eventlog.OpenLog(old), info)
-			if n += m; err != nil {
-				return n, err
-			}
 		}
 	}
 	return n, nil
+}
+
+func orphanSegments(ctx context.Context, old, dr blob.Store) (all []eventlog.SegmentInfo, err error) {
+	epochs, err := eventlog.OpenLog(dr).Epochs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range epochs {
+		found, err := salvage.Orphans(ctx, old, e)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// orphanCount is how much the lost region's log held alone.
+type orphanCount struct {
+	Transactions uint64 `json:"transactions"`
+	Segments     int    `json:"segments"`
+}
+
+// lostStore opens the store of the region that was lost; nil if none is named.
+func (e *expedition) lostStore(ctx context.Context) (blob.Store, error) {
+	if e.options.old == "" {
+		return nil, nil
+	}
+	return e.app.stores(e.bridge.config).patient(ctx, config.Region{Name: "old primary", Store: config.URL(e.options.old)})
+}
+
+// orphaned counts what the lost region held alone; nil if it is not asked for.
+func (e *expedition) orphaned(ctx context.Context) (*orphanCount, error) {
+	old, err := e.lostStore(ctx)
+	if old == nil {
+		return nil, err
+	}
+	found, err := orphanSegments(ctx, old, e.bridge.dr)
+	if err != nil {
+		return nil, err
+	}
+	count := orphanCount{Segments: len(found)}
+	for _, s := range found {
+		count.Transactions += s.Transactions()
+	}
+	return &count, nil
+}
+
+// orphanNotes are for the report. It names no rows: they are people's data.
+func (e *expedition) orphanNotes(ctx context.Context) []string {
+	count, err := e.orphaned(ctx)
+	if err != nil {
+		return []string{fmt.Sprintf("old primary %s: what it held alone is not known: %v", config.URL(e.options.old), err)}
+	}
+	if count == nil || count.Transactions == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("old primary %s: %d transactions in %d segments that nobody was told are safe; 'lifeboat failback orphans' lists them row by row",
+		config.URL(e.options.old), count.Transactions, count.Segments)}
+}
+
+// printOrphans lists them after the run's result.
+func (e *expedition) printOrphans(ctx context.Context) error {
+	old, err := e.lostStore(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := e.app.orphans(ctx, old, e.bridge.dr)
+	if err == nil {
+		line(e.app.stdout, "old primary: %d transactions that nobody was told are safe", n)
+	}
+	return err
 }
 
 // printSegment prints the transactions of one segment and counts them.

@@ -40,9 +40,8 @@ type expedition struct {
 	record   *recordKeeper
 }
 
-// expedition opens what a run of the plan needs. Nothing is changed but that an empty new
-// mirror is made where there is none.
-func (a *app) expedition(ctx context.Context, b *bridgeFlags, br *bridge, p *failover.Plan, o runOptions) (*expedition, error) {
+// expedition prepares what a run of the plan needs. Nothing is changed.
+func (a *app) expedition(b *bridgeFlags, br *bridge, p *failover.Plan, o runOptions) (*expedition, error) {
 	hash, err := p.Hash()
 	if err != nil {
 		return nil, err
@@ -51,10 +50,7 @@ func (a *app) expedition(ctx context.Context, b *bridgeFlags, br *bridge, p *fai
 	if err := e.openStack(); err != nil {
 		return nil, err
 	}
-	db, err := e.database(ctx)
-	if err != nil {
-		return nil, errors.Join(err, e.close())
-	}
+	db := e.database()
 	e.record = newRecordKeeper(e)
 	e.parts = runs.Parts{Gate: e, Log: e.log(), Cloud: e, Database: db, Service: e.service(), Reporter: e.reporter()}
 	in, why, err := restoresInCluster(br.config, br.stack)
@@ -105,7 +101,15 @@ func (e *expedition) do(ctx context.Context, j *runs.Journal, h runs.History, lo
 		return fmt.Errorf("%s %s: %w", e.plan.Kind, e.plan.ID, err)
 	}
 	r := runResult{Version: 1, Run: e.plan.ID, Kind: e.plan.Kind, Hash: e.hash, Evidence: evidence}
-	return e.app.report(r, func(w io.Writer) { printRun(w, r) })
+	var err error
+	if r.Orphans, err = e.orphaned(ctx); err != nil { // the run is done all the same
+		e.app.logger().Warn("what the old primary held alone is not known", "err", err)
+	}
+	err = e.app.report(r, func(w io.Writer) { printRun(w, r) })
+	if r.Orphans != nil && !e.app.json {
+		err = errors.Join(err, e.printOrphans(ctx))
+	}
+	return err
 }
 
 // log is the log that changes hands. The reason names the run, so that it knows its own.
@@ -127,7 +131,7 @@ func (e *expedition) log() *salvage.Log {
 
 // database is where the rows go. What a place's database is called holds no secret, so it
 // is opened by what the configuration says.
-func (e *expedition) database(ctx context.Context) (*salvage.Database, error) {
+func (e *expedition) database() *salvage.Database {
 	a, file := e.app, e.bridge.config
 	d := &salvage.Database{
 		DR: e.bridge.dr, Memory: int64(file.Restore.Memory), TempDir: file.Restore.Scratch, Log: a.logger(), Clock: a.clock,
@@ -135,22 +139,10 @@ func (e *expedition) database(ctx context.Context) (*salvage.Database, error) {
 			return openTarget(ctx, e.databaseURL(url), a.logger())
 		},
 		Source: e.source,
-		// The cluster's agent begins to capture when its stack is live.
-		Agents: e.stack != nil && file.Failover.Target == "",
+		Reason: fmt.Sprintf("%s %s, first base in the new mirror", e.plan.Kind, e.plan.ID),
 	}
-	next := file.Failover.NewMirror
-	if e.plan.Kind == failover.Drill || next.Store == "" {
-		return d, nil
-	}
-	if err := a.stores(file).make(ctx, next); err != nil {
-		return nil, err
-	}
-	mirror, err := a.stores(file).open(ctx, next)
-	if err != nil {
-		return nil, err
-	}
-	d.Mirror, d.MirrorName = mirror, next.Store.Redacted()
-	return d, nil
+	e.mirrored(d)
+	return d
 }
 
 // source opens the run's database as one that is protected.
@@ -213,9 +205,8 @@ func (e *expedition) Preflight(ctx context.Context) (runs.Readiness, error) {
 	if d, ok := e.parts.Reporter.(*debrief.Debrief); ok {
 		d.Work = budget.WorkOf(work)
 	}
-	if e.plan.Kind != failover.Drill && e.bridge.config.Failover.NewMirror.Store == "" {
-		out.Notes = append(out.Notes, "failover.new_mirror.store is not set: after this run there is no mirror")
-	}
+	out.Notes = append(out.Notes, e.mirrorNotes(ctx)...)
+	out.Notes = append(out.Notes, e.orphanNotes(ctx)...)
 	if e.stack == nil && e.bridge.config.Failover.Target == "" {
 		return out, fmt.Errorf("%w: neither failover.stack_file nor failover.target says where the database will be", errUsage)
 	}
@@ -261,7 +252,7 @@ func (e *expedition) openStack() error {
 		return nil
 	}
 	stack, err := provision.New(provision.Config{
-		Settings: s, Run: settings.FailoverRun{ID: e.plan.ID, Drill: e.plan.Kind == failover.Drill},
+		Settings: s, Run: settings.FailoverRun{ID: e.plan.ID, Drill: e.plan.Kind == failover.Drill, Mirror: e.mirrorHalf()},
 		Backend: e.bridge.config.Failover.Backend.Reveal(), BreakLock: e.options.takeOver,
 	})
 	e.stack = stack

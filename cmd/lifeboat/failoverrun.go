@@ -20,6 +20,7 @@ import (
 type runOptions struct {
 	takeOver bool
 	incident string
+	old      string // URL of the store of the region that was lost; failback only
 }
 
 func (a *app) failoverRunCommand() *cobra.Command {
@@ -66,7 +67,7 @@ func (a *app) runPlan(ctx context.Context, b *bridgeFlags, br *bridge, p *failov
 	if err != nil {
 		return err
 	}
-	e, err := a.expedition(ctx, b, br, p, o)
+	e, err := a.expedition(b, br, p, o)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *app) failoverResume(ctx context.Context, b *bridgeFlags, o runOptions, 
 	if err != nil {
 		return fmt.Errorf("plan of run %s: %w", id, err)
 	}
-	e, err := a.expedition(ctx, b, br, p, o)
+	e, err := a.expedition(b, br, p, o)
 	if err != nil {
 		return err
 	}
@@ -211,6 +212,7 @@ type runResult struct {
 	Kind     failover.Kind  `json:"kind"`
 	Hash     string         `json:"plan_hash"`
 	Evidence *runs.Evidence `json:"evidence"`
+	Orphans  *orphanCount   `json:"orphans,omitempty"` // of the region that was lost; failback with --old-primary
 }
 
 func printRun(w io.Writer, r runResult) {

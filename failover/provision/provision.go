@@ -60,11 +60,14 @@ type Config struct {
 	Inventory func(ctx context.Context, stack string) ([]string, error)
 }
 
-// Phase is how far a stack is up. Live asks for Deploy.
-type Phase struct{ Deploy, Live bool }
+// Phase is how far a stack is up. Live asks for Deploy. Mirrored gives its agent Run.Mirror,
+// which may be in the region that was lost: so it comes last, and nothing waits for it.
+type Phase struct{ Deploy, Live, Mirrored bool }
 
 // has reports whether a stack in phase q is at p or beyond.
-func (q Phase) has(p Phase) bool { return (q.Deploy || !p.Deploy) && (q.Live || !p.Live) }
+func (q Phase) has(p Phase) bool {
+	return (q.Deploy || !p.Deploy) && (q.Live || !p.Live) && (q.Mirrored || !p.Mirrored)
+}
 
 // Stack is one stack. Its methods may be called one after the other.
 type Stack struct {
@@ -80,6 +83,11 @@ func New(cfg Config) (*Stack, error) {
 	first, err := s.settings(Phase{})
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Run.Mirror != (settings.Half{}) { // what is wrong with it is told before anything is made
+		if _, err := s.settings(Phase{Deploy: true, Live: true, Mirrored: true}); err != nil {
+			return nil, err
+		}
 	}
 	command, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: cfg.Root, Version: semver.MustParse(MinCLI)})
 	if err != nil {
@@ -120,6 +128,9 @@ func (s *Stack) settings(p Phase) (*settings.Settings, error) {
 	}
 	run := s.cfg.Run
 	run.Deploy, run.Live = p.Deploy, p.Live
+	if !p.Mirrored {
+		run.Mirror = settings.Half{}
+	}
 	return s.cfg.Settings.ForFailover(run)
 }
 
@@ -242,7 +253,7 @@ func (s *Stack) phaseOf(text string) (at Phase, same bool) {
 	if err != nil {
 		return at, false // an older program's: whatever it did is to be done again
 	}
-	at = Phase{was.Failover.Deploy, was.Failover.Live}
+	at = Phase{was.Failover.Deploy, was.Failover.Live, was.Failover.Mirror != settings.Half{}}
 	want, err := s.config(at)
 	return at, err == nil && want[program.Namespace+":"+program.SettingsKey].Value == text
 }

@@ -17,15 +17,21 @@ import (
 
 // Database restores and protects the database of a place. It implements run.Database.
 type Database struct {
-	DR         blob.Store
-	Mirror     blob.Store // the new one; nil in a drill, or when there is none yet
-	MirrorName string     // its URL, without secrets
+	DR blob.Store
+	// Mirror opens the new one; nil in a drill, or when there is none yet. It is not asked
+	// before users are served again: it may be where the region was lost.
+	Mirror     func(context.Context) (blob.Store, error)
+	MirrorName string // its URL, without secrets
 	Target     func(ctx context.Context, url string) (database.Target, error)
 	Source     func(ctx context.Context, url string) (database.Source, error)
 	// Agents: the stack runs an agent of its own, so that Protect waits for what that one
 	// does. Else Protect takes the first base itself and leaves the agent to whoever
 	// starts one.
 	Agents bool
+	// Attach lets the stack reach the new mirror; Protect calls it first. nil: nothing to do.
+	Attach func(context.Context) error
+	// Reason is why Protect begins an epoch; kept in the log. It names the run.
+	Reason string
 	// Patience is how long Protect waits for the stack's agent. 0: 30 minutes.
 	Patience time.Duration
 	Memory   int64
@@ -125,6 +131,11 @@ func (d *Database) Protect(ctx context.Context, at run.Place, after eventlog.Epo
 	if d.Mirror == nil {
 		return run.Protection{}, nil // the region serves; the report says that it has no mirror
 	}
+	if d.Attach != nil {
+		if err := d.Attach(ctx); err != nil {
+			return run.Protection{}, fmt.Errorf("let the stack reach %s: %w", d.MirrorName, err)
+		}
+	}
 	if !d.Agents {
 		if err := d.takeBase(ctx, at); err != nil {
 			return run.Protection{}, err
@@ -141,9 +152,13 @@ func (d *Database) Protect(ctx context.Context, at run.Place, after eventlog.Epo
 }
 
 func (d *Database) takeBase(ctx context.Context, at run.Place) error {
+	mirror, err := d.Mirror(ctx)
+	if err != nil {
+		return err
+	}
 	return d.withSource(ctx, at, func(s database.Source) error {
 		_, err := agent.TakeBase(ctx, agent.Config{
-			Source: s, Primary: d.DR, Mirror: d.Mirror, Reason: "first base after the failover",
+			Source: s, Primary: d.DR, Mirror: mirror, Reason: d.Reason,
 			Memory: d.Memory, TempDir: d.TempDir, Log: d.Log, Clock: d.Clock,
 		})
 		return err
@@ -178,11 +193,15 @@ func (d *Database) Protected(ctx context.Context, _ run.Place, after eventlog.Ep
 	if d.Mirror == nil {
 		return run.Protection{}, false, nil
 	}
-	epochs, err := eventlog.OpenLog(d.Mirror).Epochs(ctx)
+	mirror, err := d.Mirror(ctx)
+	if err != nil {
+		return run.Protection{}, false, err
+	}
+	epochs, err := eventlog.OpenLog(mirror).Epochs(ctx)
 	if err != nil || len(epochs) == 0 || epochs[len(epochs)-1].Epoch <= after {
 		return run.Protection{}, false, err
 	}
-	plan, _, err := restore.Prepare(ctx, d.Mirror, restore.Latest())
+	plan, _, err := restore.Prepare(ctx, mirror, restore.Latest())
 	if errors.Is(err, restore.ErrNoSnapshot) || errors.Is(err, restore.ErrOutsideWindow) {
 		return run.Protection{}, false, nil
 	}

@@ -70,7 +70,7 @@ func (l *Log) Fenced(ctx context.Context) (run.Fence, bool, error) {
 			continue
 		}
 		f := run.Fence{Epoch: e.Epoch, End: e.End, Database: l.quiesce(ctx)}
-		if f.Orphans, err = l.orphans(ctx, e.End); err != nil {
+		if f.Orphans, err = l.orphans(ctx, e); err != nil {
 			return f, false, err
 		}
 		return f, true, nil
@@ -78,14 +78,14 @@ func (l *Log) Fenced(ctx context.Context) (run.Fence, bool, error) {
 	return run.Fence{}, false, nil
 }
 
-// orphans are the segments beyond the end of the epoch that was ended, in either store.
-func (l *Log) orphans(ctx context.Context, end eventlog.Position) ([]eventlog.SegmentInfo, error) {
+// orphans are the segments beyond the end of the epoch that next ended, in either store.
+func (l *Log) orphans(ctx context.Context, next eventlog.EpochInfo) ([]eventlog.SegmentInfo, error) {
 	var all []eventlog.SegmentInfo
 	for _, store := range []blob.Store{l.DR, l.Old} {
 		if store == nil {
 			continue
 		}
-		found, err := Orphans(ctx, store, end)
+		found, err := Orphans(ctx, store, next)
 		if err != nil {
 			return nil, err
 		}
@@ -94,16 +94,19 @@ func (l *Log) orphans(ctx context.Context, end eventlog.Position) ([]eventlog.Se
 	return all, nil
 }
 
-// Orphans lists the segments that a store holds of an epoch beyond its end: they were
-// never acknowledged and are not in the log.
-func Orphans(ctx context.Context, store blob.Store, end eventlog.Position) ([]eventlog.SegmentInfo, error) {
+// Orphans lists the segments that a store holds of the epoch before next, beyond where that
+// ended: they were never acknowledged and are not in the log.
+func Orphans(ctx context.Context, store blob.Store, next eventlog.EpochInfo) ([]eventlog.SegmentInfo, error) {
 	var found []eventlog.SegmentInfo
-	name := eventlog.SegmentName(end.Epoch, end.Slot)
-	after := name
-	if end.IsZero() {
-		return nil, nil // the log was empty: there is no epoch to be beyond the end of
+	ended := next.Epoch - 1
+	if ended == 0 {
+		return nil, nil // nothing was before the first
 	}
-	for info, err := range store.List(ctx, path.Dir(name)+"/", after) {
+	first, after := eventlog.SegmentName(ended, 0), ""
+	if next.End.Epoch == ended { // else nothing of it is in the log
+		after = eventlog.SegmentName(ended, next.End.Slot)
+	}
+	for info, err := range store.List(ctx, path.Dir(first)+"/", after) {
 		if err != nil {
 			return nil, fmt.Errorf("list orphans: %w", err)
 		}
@@ -111,7 +114,7 @@ func Orphans(ctx context.Context, store blob.Store, end eventlog.Position) ([]ev
 		if err != nil {
 			continue // not a slot's object
 		}
-		seg, err := eventlog.OpenLog(store).Segment(ctx, end.Epoch, slot)
+		seg, err := eventlog.OpenLog(store).Segment(ctx, ended, slot)
 		switch {
 		case errors.Is(err, eventlog.ErrGap):
 			continue // the fence itself

@@ -140,7 +140,7 @@ func parts(log *salvage.Log, db *salvage.Database, c region) run.Parts {
 
 func databaseOf(dr, mirror blob.Store) *salvage.Database {
 	return &salvage.Database{
-		DR: dr, Mirror: mirror, MirrorName: "memory:new",
+		DR: dr, Mirror: func(context.Context) (blob.Store, error) { return mirror, nil }, MirrorName: "memory:new",
 		Target: func(ctx context.Context, url string) (database.Target, error) {
 			return sqlite.OpenTarget(ctx, url, sqlite.Options{})
 		},
@@ -257,6 +257,38 @@ func TestOrphansAreFound(t *testing.T) {
 	require.True(t, done)
 	require.Len(t, f.Orphans, 1)
 	require.EqualValues(t, 1, f.Orphans[0].Transactions())
+}
+
+// TestOrphansOfAnEpochThatIsNotInTheLog: the agent had just begun its epoch, so that
+// nothing of it is in the mirror; and each is found once, whatever epochs come after.
+func TestOrphansOfAnEpochThatIsNotInTheLog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.admit(1, 5)
+	r.barrier()
+	r.kill()
+	r.start() // a new epoch
+	safe := r.agent.Frontier().Local
+	r.mirror.Use(memory.Always(memory.Failed()))
+	r.admit(6, 6)
+	require.Eventually(t, func() bool { return r.agent.Frontier().Local == safe+1 }, time.Minute, time.Millisecond)
+	r.kill()
+	r.mirror.Use(nil)
+	for _, reason := range []string{"failover f1", "failover f2"} {
+		_, err := (&salvage.Log{DR: r.mirror, Reason: reason}).Fence(t.Context())
+		require.NoError(t, err)
+	}
+	epochs, err := eventlog.OpenLog(r.mirror).Epochs(t.Context())
+	require.NoError(t, err)
+	require.Len(t, epochs, 4)
+	var found []eventlog.SegmentInfo
+	for _, e := range epochs {
+		some, err := salvage.Orphans(t.Context(), r.primary, e)
+		require.NoError(t, err)
+		found = append(found, some...)
+	}
+	require.Len(t, found, 1)
+	require.Equal(t, eventlog.Epoch(2), found[0].Epoch)
 }
 
 // TestRestoreAgainOnlyVerifies, whatever it had come to, and arming takes its records away.

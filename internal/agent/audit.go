@@ -48,7 +48,7 @@ func (k *keeper) judge(ctx context.Context, r *snapshot.AuditReport, took time.D
 	if err == nil {
 		err = k.keepSample(ctx)
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // an agent that is being stopped has said enough
 		k.a.cfg.Log.WarnContext(ctx, "the audit could not be marked in the mirror's store", "err", err)
 	}
 }
