@@ -178,25 +178,11 @@ func (c *compactor) make(ctx context.Context, r *epochRecord, p pack) error {
 	if err != nil {
 		return err
 	}
-	chain := chain{at: before}
-	segments := make([]atSlot, 0, p.count())
-	for at, err := range c.objects.ahead(ctx, r.Epoch, p.first, p.last+1) {
-		if err != nil {
-			return err
-		}
-		if at.segment == nil {
-			break
-		}
-		if err := chain.step(at.segment.header, r); err != nil {
-			return err
-		}
-		chain.at = at.segment.info.End()
-		segments = append(segments, at)
+	body, err := c.objects.join(ctx, r, p, before)
+	if err != nil {
+		return err
 	}
-	if len(segments) != p.count() {
-		return &ObjectError{SegmentName(r.Epoch, p.first+Slot(len(segments))), ErrGap}
-	}
-	if err := c.objects.store.Create(ctx, p.name(), buildPack(segments)); err != nil {
+	if err := c.objects.store.Create(ctx, p.name(), body); err != nil {
 		return fmt.Errorf("create %s: %w", p.name(), err)
 	}
 	c.made(p)

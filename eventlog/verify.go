@@ -38,6 +38,9 @@ const LastSeq Seq = 9_999_999_999_999_999
 // Damage is one object that is wrong or missing.
 type Damage struct {
 	Object string `json:"object"`
+	// Through is the last of a run of segments that are missing, of which Object is the
+	// first; empty if it is alone.
+	Through string `json:"through,omitempty"`
 	// Lost are the transactions that the object held; where several in a row are damaged
 	// beyond reading, those that they held together. Empty: none.
 	Lost   SeqRange `json:"lost"`

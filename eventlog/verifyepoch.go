@@ -212,11 +212,13 @@ func (w *epochVerifier) missing(ctx context.Context, s Slot) error {
 				return nil
 			}
 		}
-		err := ErrGap
+		err, through := ErrGap, ""
 		if upTo := min(s, w.end) - 1; upTo > w.want {
-			err = fmt.Errorf("%w: this and all up to %s", ErrGap, SegmentName(w.epoch, upTo))
+			through = SegmentName(w.epoch, upTo)
+			err = fmt.Errorf("%w: this and all up to %s", ErrGap, through)
 		}
 		w.lose(SegmentName(w.epoch, w.want), nil, err)
+		w.report.Damage[len(w.report.Damage)-1].Through = through
 		w.want = min(s, w.end)
 	}
 	return nil

@@ -35,7 +35,10 @@ const (
 
 // Finding is one object that is not as it should be, and what that costs.
 type Finding struct {
-	Object  string  `json:"object"`
+	Object string `json:"object"`
+	// Through is the last of a run of segments that are missing, of which Object is the
+	// first; empty if it is alone.
+	Through string  `json:"through,omitempty"`
 	Problem Problem `json:"problem"`
 	Detail  string  `json:"detail"`
 	// Transactions of the log that this region cannot prove for it; empty if First > Last.
@@ -60,8 +63,14 @@ type Side struct {
 	Window []restore.Range `json:"window"`
 	Lost   []restore.Range `json:"lost"`
 
-	names map[string]bool
-	packs []packed
+	names  map[string]int64 // bytes
+	packs  []packed
+	newest string // epoch, in digits
+}
+
+func (s *Side) has(name string) bool {
+	_, ok := s.names[name]
+	return ok
 }
 
 // Report is what Verify found. A region that was not looked at is nil.
@@ -122,13 +131,16 @@ func Verify(ctx context.Context, s Stores, o Options) (*Report, error) {
 }
 
 func list(ctx context.Context, store blob.Store) (*Side, error) {
-	s := &Side{names: map[string]bool{}, Findings: []Finding{}}
+	s := &Side{names: map[string]int64{}, Findings: []Finding{}}
 	for _, prefix := range prefixes() {
 		for info, err := range store.List(ctx, prefix, "") {
 			if err != nil {
 				return nil, err
 			}
-			s.names[info.Name] = true
+			s.names[info.Name] = info.Size
+			if e, ok := strings.CutPrefix(info.Name, epochs); ok {
+				s.newest = max(s.newest, e)
+			}
 		}
 	}
 	s.Objects, s.packs = len(s.names), s.packsOf()
@@ -139,12 +151,13 @@ func (s *Side) verify(ctx context.Context, store blob.Store, p part) (err error)
 	if s.Log, err = eventlog.OpenLog(store).VerifyFrom(ctx, p.from(), p.progress); err != nil {
 		return err
 	}
-	known := p.chunks(func(d eventlog.Digest) bool { return s.names[restore.ChunkName(d)] })
+	known := p.chunks(func(d eventlog.Digest) bool { return s.has(restore.ChunkName(d)) })
 	if s.Snapshots, err = snapshot.VerifyFrom(ctx, store, snapshot.VerifyConfig{Known: known, Note: p.note}); err != nil {
 		return err
 	}
 	for _, d := range s.Log.Damage {
-		s.find(d.Object, d.Detail).Transactions = d.Lost
+		f := s.find(d.Object, d.Detail)
+		f.Transactions, f.Through = d.Lost, d.Through
 	}
 	for _, d := range s.Snapshots.Damage {
 		s.find(d.Object, d.Detail).Snapshots = d.Snapshots
@@ -156,7 +169,7 @@ func (s *Side) verify(ctx context.Context, store blob.Store, p part) (err error)
 // find adds a finding, which stays valid until the next one is added.
 func (s *Side) find(object, detail string) *Finding {
 	f := Finding{Object: object, Problem: Damaged, Detail: detail, Transactions: eventlog.SeqRange{First: 1}, Snapshots: []eventlog.Seq{}}
-	if !s.names[object] {
+	if !s.has(object) {
 		f.Problem = Missing
 	}
 	s.Findings = append(s.Findings, f)
@@ -172,10 +185,12 @@ func (s *Side) named(object string) bool {
 func (s *Side) compare(other *Side) {
 	known := map[string]bool{}
 	for _, f := range s.Findings {
-		known[f.Object] = true
+		for name := range f.names() {
+			known[name] = true
+		}
 	}
 	for name := range other.names {
-		if s.names[name] || known[name] || other.named(name) || setAside(name, s, other) {
+		if s.has(name) || known[name] || other.named(name) || setAside(name, s, other) {
 			continue
 		}
 		_, _, _, ofLog := eventlog.Holds(name)
@@ -200,15 +215,7 @@ func setAside(name string, a, b *Side) bool {
 		return false
 	}
 	epoch, _, _ := strings.Cut(strings.TrimPrefix(name, segments), "/")
-	newest := func(s *Side) (last string) {
-		for n := range s.names {
-			if e, ok := strings.CutPrefix(n, epochs); ok {
-				last = max(last, e)
-			}
-		}
-		return last
-	}
-	return newest(a) != newest(b) || newest(a) != epoch
+	return a.newest != b.newest || a.newest != epoch
 }
 
 func (r *Report) advise() {
@@ -218,15 +225,19 @@ func (r *Report) advise() {
 			continue
 		}
 		other := sides[1-i]
-		slices.SortFunc(s.Findings, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
-		for j := range s.Findings {
-			f := &s.Findings[j]
-			if other != nil {
-				f.From = other.holders(f.Object)
+		all := []Finding{}
+		for _, f := range s.Findings {
+			if other == nil {
+				all = append(all, f)
+			} else {
+				all = append(all, other.heals(f)...)
 			}
-			f.Elsewhere = f.From != nil
-			f.Advice = advice(f, other != nil)
 		}
+		slices.SortStableFunc(all, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
+		for j := range all {
+			all[j].Advice = advice(&all[j], other != nil)
+		}
+		s.Findings = all
 	}
 }
 
