@@ -3,8 +3,6 @@ package dir
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,16 +11,11 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"lifeboat/internal/blob"
 )
 
 const (
-	tmpFolder = ".tmp"
-	// tmpMaxAge is how old a temporary file is when nobody can be writing it any more.
-	tmpMaxAge = 24 * time.Hour
-
 	// Health data: nobody but the owner reads it.
 	filePerm   = 0o600
 	folderPerm = 0o700
@@ -36,6 +29,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	folders map[string]*folder // whose entry in the parent is known to be durable
+
+	spares chan spare
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -68,13 +63,16 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, explain("open store", path, err)
 	}
-	s := &Store{root: root, listPage: defaultListPage, folders: map[string]*folder{}}
+	s := &Store{root: root, listPage: defaultListPage, folders: map[string]*folder{}, spares: make(chan spare, maxSpares)}
 	s.clearTemporary()
 	return s, nil
 }
 
 // Close releases the folder. The store must not be used afterwards.
-func (s *Store) Close() error { return s.root.Close() }
+func (s *Store) Close() error {
+	s.dropSpares()
+	return s.root.Close()
+}
 
 // Path is the absolute path of the folder.
 func (s *Store) Path() string { return s.root.Name() }
@@ -111,9 +109,13 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) error {
 	return nil
 }
 
-// write makes body durable under a temporary name and links it to its own.
+// write makes body durable under a temporary name and links it to its own. Meanwhile it
+// makes the file for the next one.
 func (s *Store) write(ctx context.Context, name string, body []byte) error {
-	tmp, err := s.writeTemporary(body)
+	spare := s.takeSpare()
+	prepared := s.prepareSpare()
+	defer prepared()
+	tmp, err := s.writeTemporary(spare, body)
 	if err != nil {
 		return err
 	}
@@ -133,32 +135,6 @@ func (s *Store) write(ctx context.Context, name string, body []byte) error {
 		return fmt.Errorf("%w: it is a folder of other objects", blob.ErrName)
 	}
 	return errors.New("the name was taken, and free again a moment later: try again")
-}
-
-func (s *Store) writeTemporary(body []byte) (string, error) {
-	if _, err := s.folder(tmpFolder); err != nil {
-		return "", err
-	}
-	var id [16]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return "", err
-	}
-	tmp := tmpFolder + "/" + hex.EncodeToString(id[:])
-	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, filePerm)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(body)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return "", errors.Join(err, s.root.Remove(tmp))
-	}
-	return tmp, nil
 }
 
 // compare tells whether name is taken: by the same bytes (true, nil), by others
@@ -300,20 +276,4 @@ func (s *Store) present() error {
 		return nil
 	}
 	return blob.Permanent(errors.New("the store's folder was removed or replaced"), "restore it, or fail over to the other store")
-}
-
-// clearTemporary is best effort: a store that may only be read is still opened.
-func (s *Store) clearTemporary() {
-	folder, err := s.root.Open(tmpFolder)
-	if err != nil {
-		return
-	}
-	defer folder.Close() //nolint:errcheck // only read
-	entries, _ := folder.ReadDir(-1)
-	for _, e := range entries {
-		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > tmpMaxAge {
-			_ = s.root.Remove(tmpFolder + "/" + e.Name())
-		}
-	}
 }

@@ -98,9 +98,19 @@ func TestTemporaryFiles(t *testing.T) {
 	path, ctx := t.TempDir(), t.Context()
 	s := open(t, path)
 	require.NoError(t, s.Create(ctx, "a/b", []byte("x")))
+	require.NoError(t, s.Create(ctx, "a/c", []byte("y")))
 	left, err := os.ReadDir(filepath.Join(path, ".tmp"))
 	require.NoError(t, err)
-	require.Empty(t, left, "a finished create leaves nothing")
+	require.Len(t, left, 1, "only the spare of the next create is left")
+	for _, f := range left {
+		info, err := f.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Size())
+	}
+	require.NoError(t, s.Close())
+	left, err = os.ReadDir(filepath.Join(path, ".tmp"))
+	require.NoError(t, err)
+	require.Empty(t, left, "a closed store leaves nothing")
 
 	old, young := filepath.Join(path, ".tmp", "old"), filepath.Join(path, ".tmp", "young")
 	for _, f := range []string{old, young} {
@@ -116,7 +126,23 @@ func TestTemporaryFiles(t *testing.T) {
 		require.NoError(t, err)
 		names = append(names, info.Name)
 	}
-	require.Equal(t, []string{"a/b"}, names)
+	require.Equal(t, []string{"a/b", "a/c"}, names)
+}
+
+// TestSparesThatAreGone: whoever cleared the temporary files meanwhile stops nothing.
+func TestSparesThatAreGone(t *testing.T) {
+	t.Parallel()
+	path, ctx := t.TempDir(), t.Context()
+	s := open(t, path)
+	for i := range 5 {
+		require.NoError(t, s.Create(ctx, fmt.Sprint("a/", i), []byte("x")))
+		left, err := filepath.Glob(filepath.Join(path, ".tmp", "*"))
+		require.NoError(t, err)
+		require.NotEmpty(t, left)
+		for _, f := range left {
+			require.NoError(t, os.Remove(f))
+		}
+	}
 }
 
 // TestStrangers: what is no object is named, not skipped, and never followed.
