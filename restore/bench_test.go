@@ -199,11 +199,12 @@ func (s *bench) restoreTo(b *testing.B, to restore.Target, path string, memory i
 	return result
 }
 
-func (s *bench) base(b *testing.B) {
+func (s *bench) base(b *testing.B) restore.Snapshot {
 	view := s.view(b)
-	_, err := snapshot.Take(b.Context(), snapshot.Config{Stores: s.stores}, view, s.at)
+	r, err := snapshot.Take(b.Context(), snapshot.Config{Stores: s.stores}, view, s.at)
 	require.NoError(b, err)
 	require.NoError(b, view.Close())
+	return r.Snapshot
 }
 
 // BenchmarkRestore restores a million rows and verifies them, beside bare inserts of the
@@ -234,42 +235,50 @@ func BenchmarkRestore(b *testing.B) {
 }
 
 // update appends `rounds` updates of every row to the log, in random order, a few in a
-// transaction.
-func (s *bench) update(b *testing.B, rounds int) {
+// transaction. After each batch it calls then.
+func (s *bench) update(b *testing.B, rounds int, then func()) {
 	b.Helper()
-	view := s.view(b)
-	table := &view.Schema().Tables[0]
-	var rows [][]byte
-	for row, err := range view.Rows(b.Context(), table) {
-		require.NoError(b, err)
-		rows = append(rows, bytes.Clone(row))
-	}
-	require.NoError(b, view.Close())
+	rows := s.rows(b)
 	rng := rand.New(rand.NewPCG(1, 2))
 	var batch eventlog.Batch
 	var changes []database.Change
+	send := func() {
+		_, err := s.writer.Append(b.Context(), batch)
+		require.NoError(b, err)
+		batch = eventlog.Batch{}
+		then()
+	}
 	for i := range rounds * len(rows) {
 		at := rng.IntN(len(rows))
 		after := updated(rows[at], float64(i))
 		changes = append(changes,
-			database.Change{Op: database.Delete, Table: table.Name, Row: rows[at]},
-			database.Change{Op: database.Insert, Table: table.Name, Row: after})
+			database.Change{Op: database.Delete, Table: "note", Row: rows[at]},
+			database.Change{Op: database.Insert, Table: "note", Row: after})
 		rows[at] = after
 		if len(changes) == 20 {
 			batch.Transactions = append(batch.Transactions, eventlog.Pending{TxID: strconv.Itoa(i), Changes: changes})
 			changes = nil
 		}
 		if len(batch.Transactions) == 500 {
-			_, err := s.writer.Append(b.Context(), batch)
-			require.NoError(b, err)
-			batch = eventlog.Batch{}
+			send()
 		}
 	}
 	batch.Transactions = append(batch.Transactions, eventlog.Pending{TxID: "last", Changes: changes})
-	_, err := s.writer.Append(b.Context(), batch)
+	send()
+	_, err := s.writer.Flush(b.Context())
 	require.NoError(b, err)
-	_, err = s.writer.Flush(b.Context())
-	require.NoError(b, err)
+}
+
+// rows are those of the source.
+func (s *bench) rows(b *testing.B) (rows [][]byte) {
+	b.Helper()
+	view := s.view(b)
+	for row, err := range view.Rows(b.Context(), &view.Schema().Tables[0]) {
+		require.NoError(b, err)
+		rows = append(rows, bytes.Clone(row))
+	}
+	require.NoError(b, view.Close())
+	return rows
 }
 
 // updated is a note with another score, its fifth column.
@@ -291,7 +300,7 @@ func BenchmarkRestoreUpdates(b *testing.B) {
 	const rows, rounds = 500_000, 10
 	s := newBench(b, rows)
 	s.base(b)
-	s.update(b, rounds)
+	s.update(b, rounds, func() {})
 	for b.Loop() {
 		start, used := time.Now(), cpu()
 		s.readLog(b)
@@ -314,6 +323,68 @@ func BenchmarkRestoreUpdates(b *testing.B) {
 			b.ReportMetric(float64(result.Changes.Changes)/result.Steps[0].Seconds/1e6, "Mchanges/s"+name)
 			b.ReportMetric(float64(result.Changes.Spills), "spills"+name)
 		}
+	}
+}
+
+// keeper takes the snapshots that an agent with its defaults would take.
+type keeper struct {
+	s        *bench
+	read     eventlog.Position // up to here grown is counted
+	grown    int64             // bytes of log since the newest snapshot
+	newest   restore.Snapshot
+	chain    snapshot.Chain
+	previous eventlog.Seq // of the transaction before the newest snapshot: the longest way
+}
+
+func (k *keeper) tend(b *testing.B) {
+	const budget, most = 256 << 20, 24
+	for info, err := range eventlog.OpenLog(k.s.stores[0]).Headers(b.Context(), k.read) {
+		require.NoError(b, err)
+		k.read, k.grown = info.End(), k.grown+info.Size
+	}
+	if k.grown < budget {
+		return
+	}
+	to, err := k.s.writer.Flush(b.Context())
+	require.NoError(b, err)
+	k.previous, k.read, k.grown = to.Seq-1, to, 0
+	cfg := snapshot.Config{Stores: k.s.stores}
+	r, err := snapshot.Delta(b.Context(), cfg, k.newest, to)
+	require.NoError(b, err)
+	if k.chain.Add(r.Snapshot); k.chain.Long(most) {
+		r, err = snapshot.RollForward(b.Context(), cfg, r.Snapshot)
+		require.NoError(b, err)
+		k.chain.Add(r.Snapshot)
+	}
+	k.newest = r.Snapshot
+}
+
+// BenchmarkRestoreUpdatesKept is BenchmarkRestoreUpdates of a database that an agent
+// keeps: every budget of log has a snapshot. It restores to the log's end, and to just
+// before the last snapshot: the longest way there is.
+func BenchmarkRestoreUpdatesKept(b *testing.B) {
+	const rows, rounds = 2_000_000, 10
+	s := newBench(b, rows)
+	k := &keeper{s: s, read: s.at, newest: s.base(b)}
+	k.chain.Add(k.newest)
+	every := 0
+	s.update(b, rounds, func() {
+		if every++; every%20 == 0 {
+			k.tend(b)
+		}
+	})
+	for b.Loop() {
+		seconds := func(to restore.Target) float64 {
+			start := time.Now()
+			result := s.restoreTo(b, to, filepath.Join(b.TempDir(), "restored.sqlite"), 0)
+			require.Equal(b, int64(rows), result.Rows)
+			return since(start)
+		}
+		without := seconds(restore.AtSeq(0))
+		b.ReportMetric(without, "without-s")
+		b.ReportMetric(seconds(restore.Latest())/without, "of-without")
+		b.ReportMetric(seconds(restore.AtSeq(k.previous))/without, "longest-of-without")
+		b.ReportMetric(float64(k.chain.Deltas), "deltas")
 	}
 }
 

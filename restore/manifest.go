@@ -46,6 +46,14 @@ type Manifest struct {
 	NotCarried []string `json:"not_carried,omitempty"`
 }
 
+// Raw sums up the payload of all tables, in bytes: what a restore goes through.
+func (m *Manifest) Raw() (sum int64) {
+	for i := range m.Tables {
+		sum += m.Tables[i].Raw
+	}
+	return sum
+}
+
 // Parent is the snapshot that a delta continues.
 type Parent struct {
 	Seq    eventlog.Seq    `json:"seq"`

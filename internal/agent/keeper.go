@@ -23,7 +23,7 @@ type keeper struct {
 	mu      sync.Mutex
 	newest  restore.Snapshot // in both stores
 	taken   time.Time        // when it was; zero: there is none
-	deltas  int              // on its base
+	chain   snapshot.Chain   // that it ends
 	audited time.Time        // when an audit last found everything equal
 	failing string           // what the last attempt ran into
 	failed  int              // attempts in a row
@@ -76,11 +76,12 @@ func (k *keeper) base(ctx context.Context, view database.View, at eventlog.Posit
 	return k.make(ctx, restore.Base, func() (*snapshot.Report, error) { return snapshot.Take(ctx, k.cfg, view, at) })
 }
 
-// newestOf returns the newest snapshot, when it was taken, and how many deltas it stands on.
-func (k *keeper) newestOf() (restore.Snapshot, time.Time, int, int) {
+// newestOf returns the newest snapshot, when it was taken, the chain that it ends, and how
+// many attempts at the next have failed.
+func (k *keeper) newestOf() (restore.Snapshot, time.Time, snapshot.Chain, int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.newest, k.taken, k.deltas, k.failed
+	return k.newest, k.taken, k.chain, k.failed
 }
 
 func (k *keeper) hasTaken() bool {
@@ -122,19 +123,14 @@ func (k *keeper) made(kind restore.SnapshotKind, r *snapshot.Report, err error, 
 
 // adopt takes s for the newest snapshot. The caller holds mu.
 func (k *keeper) adopt(s restore.Snapshot) {
-	if s.Kind == restore.Delta {
-		k.deltas++
-	} else {
-		k.deltas = 0
-	}
+	k.chain.Add(s)
 	k.newest, k.taken = s, s.Created
 	k.once.Do(func() { close(k.a.ready) })
 }
 
 // hasBase tells whether both stores hold a usable snapshot at or after a Seq.
 func (k *keeper) hasBase(ctx context.Context, since eventlog.Seq) (bool, error) {
-	var common restore.Snapshot
-	var deltas int
+	var common []restore.Snapshot
 	for i, store := range k.cfg.Stores {
 		inv, err := restore.Survey(ctx, store, restore.Latest())
 		if err != nil {
@@ -148,14 +144,15 @@ func (k *keeper) hasBase(ctx context.Context, since eventlog.Seq) (bool, error) 
 			return false, err
 		}
 		tip := plan.Tip()
-		if tip.Position.Seq < since || i > 0 && tip.Digest != common.Digest {
+		if tip.Position.Seq < since || i > 0 && tip.Digest != common[len(common)-1].Digest {
 			return false, nil
 		}
-		common, deltas = tip, len(plan.Snapshots)-1
+		common = plan.Snapshots
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.adopt(common)
-	k.deltas = deltas
+	for _, s := range common {
+		k.adopt(s)
+	}
 	return true, nil
 }

@@ -86,10 +86,10 @@ func (k *keeper) due(ctx context.Context) (string, error) {
 	return fmt.Sprintf("the interval is %s with %d bytes of log since the newest", interval, k.grown), nil
 }
 
-// next takes the next snapshot from the log alone: a delta, and when there are many on
-// one base, a new base merged from them.
+// next takes the next snapshot from the log alone: a delta, and when there is much on one
+// base, a new base merged from them.
 func (k *keeper) next(ctx context.Context) error {
-	newest, _, deltas, failed := k.newestOf()
+	newest, _, _, failed := k.newestOf()
 	to := k.a.writer.Frontier().End
 	if to.Seq == newest.Position.Seq {
 		k.mu.Lock()
@@ -104,10 +104,13 @@ func (k *keeper) next(ctx context.Context) error {
 	if errors.Is(err, database.ErrSchemaChanged) {
 		return nil // the drainer has seen it too, and asks for a base
 	}
-	if err != nil || deltas+1 < k.a.cfg.Snapshots.MaxDeltas {
+	if err != nil {
 		return err
 	}
-	tip, _, _, _ := k.newestOf()
+	tip, _, chain, _ := k.newestOf()
+	if !chain.Long(k.a.cfg.Snapshots.MaxDeltas) {
+		return nil
+	}
 	return k.make(ctx, restore.RollForward, func() (*snapshot.Report, error) { return snapshot.RollForward(ctx, k.cfg, tip) })
 }
 

@@ -75,7 +75,7 @@ type Snapshot struct {
 	MinInterval  time.Duration `yaml:"min_interval,omitempty" doc:"Shortest time between two snapshots, however heavy the load."`
 	ReplayBudget Size          `yaml:"replay_budget,omitempty" doc:"Size of log after the newest snapshot that a restore should not have to read past; reaching it takes a snapshot."`
 	ReplayTime   time.Duration `yaml:"replay_time,omitempty" doc:"Time that a restore should spend on the log after the newest snapshot at most (1s to 1h). Once a restore was measured, its rate turns this into a replay budget; the smaller of the two holds."`
-	MaxDeltas    int           `yaml:"max_deltas,omitempty" doc:"Incremental snapshots on one base before they are rolled forward into a new base (1 to 100)."`
+	MaxDeltas    int           `yaml:"max_deltas,omitempty" doc:"Incremental snapshots on one base before they are rolled forward into a new base (1 to 100); sooner when they come to half of their base."`
 }
 
 // Audit configures the audit.

@@ -38,6 +38,11 @@ func (t *Table) AppendKey(dst, row []byte) ([]byte, error) {
 }
 
 func appendKeyValue(dst, row []byte) (key, rest []byte, err error) {
+	if tag, payload, rest, err := skip(row); err == nil && tag == TagInt { // the common key, with less ado
+		if v, n := varint(payload); n > 0 && n == len(payload) {
+			return appendOrdered(append(dst, byte(tag)), v), rest, nil
+		}
+	}
 	v, rest, err := Next(row)
 	if err != nil {
 		return dst, nil, err

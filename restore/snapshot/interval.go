@@ -1,6 +1,10 @@
 package snapshot
 
-import "time"
+import (
+	"time"
+
+	"lifeboat/restore"
+)
 
 // Schedule says when a snapshot is due.
 type Schedule struct {
@@ -33,4 +37,29 @@ func (s Schedule) Interval(grown int64, over time.Duration) time.Duration {
 		return longest
 	}
 	return max(time.Duration(seconds*float64(time.Second)), min(shortest, longest))
+}
+
+// Chain measures a whole snapshot and the deltas on it.
+type Chain struct {
+	Deltas  int   // how many
+	Changes int64 // their payload, in bytes
+	Base    int64 // the whole snapshot's
+}
+
+// Add counts the next snapshot: a delta on the chain, or a whole one that begins another.
+func (c *Chain) Add(s restore.Snapshot) {
+	if s.Kind.Whole() {
+		*c = Chain{Base: s.Raw()}
+		return
+	}
+	c.Deltas, c.Changes = c.Deltas+1, c.Changes+s.Raw()
+}
+
+// Long tells whether the chain should be rolled forward into a new whole snapshot: there
+// are `most` deltas on it, or a restore would go through half as much again for them as
+// for their base, and through a megabyte at least. So a small database that changes often
+// is about as fast to restore as one that never does; rolling forward then writes at most
+// two bytes for each byte of delta.
+func (c *Chain) Long(most int) bool {
+	return c.Deltas > 0 && (c.Deltas >= most || c.Changes >= max(c.Base/2, 1<<20))
 }

@@ -214,3 +214,21 @@ func TestIntervalShrinksWithTheLoad(t *testing.T) {
 		})
 	}
 }
+
+func TestChainIsLong(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for _, test := range []struct {
+		name  string
+		chain snapshot.Chain
+		want  bool
+	}{
+		{"no delta", snapshot.Chain{Base: mib}, false},
+		{"few", snapshot.Chain{Deltas: 2, Changes: 9 * mib, Base: 20 * mib}, false},
+		{"many", snapshot.Chain{Deltas: 3, Changes: 1, Base: 20 * mib}, true},
+		{"half as much as the base", snapshot.Chain{Deltas: 1, Changes: 10 * mib, Base: 20 * mib}, true},
+		{"not worth it", snapshot.Chain{Deltas: 1, Changes: mib - 1, Base: 1}, false},
+	} {
+		require.Equal(t, test.want, test.chain.Long(3), test.name)
+	}
+}
