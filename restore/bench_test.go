@@ -337,7 +337,7 @@ type keeper struct {
 }
 
 func (k *keeper) tend(b *testing.B) {
-	const budget, most = 256 << 20, 24
+	const budget, most = snapshot.DefaultBudget, 24
 	for info, err := range eventlog.OpenLog(k.s.stores[0]).Headers(b.Context(), k.read) {
 		require.NoError(b, err)
 		k.read, k.grown = info.End(), k.grown+info.Size
@@ -363,13 +363,13 @@ func (k *keeper) tend(b *testing.B) {
 // keeps: every budget of log has a snapshot. It restores to the log's end, and to just
 // before the last snapshot: the longest way there is.
 func BenchmarkRestoreUpdatesKept(b *testing.B) {
-	const rows, rounds = 2_000_000, 10
+	const rows, rounds = 1_000_000, 10
 	s := newBench(b, rows)
 	k := &keeper{s: s, read: s.at, newest: s.base(b)}
 	k.chain.Add(k.newest)
 	every := 0
 	s.update(b, rounds, func() {
-		if every++; every%20 == 0 {
+		if every++; every%10 == 0 {
 			k.tend(b)
 		}
 	})
@@ -414,8 +414,13 @@ func (s *bench) readLog(b *testing.B) {
 // BenchmarkRestoreMemory restores a database of ten times the memory limit in a process of
 // its own and reports that process's peak. Spilled changes are BenchmarkRestoreUpdates'.
 func BenchmarkRestoreMemory(b *testing.B) {
-	const limit = 128 << 20
-	const rows = 10 * limit / 105 // bytes a row, canonical
+	for _, limit := range []int64{64 << 20, 128 << 20, restore.DefaultMemory} {
+		b.Run(fmt.Sprint(limit>>20, "MiB"), func(b *testing.B) { restoreWithin(b, limit) })
+	}
+}
+
+func restoreWithin(b *testing.B, limit int64) {
+	rows := int(10 * limit / 105) // bytes a row, canonical
 	s := newBench(b, rows)
 	s.base(b)
 	for b.Loop() {
@@ -430,8 +435,8 @@ func BenchmarkRestoreMemory(b *testing.B) {
 		_, err = fmt.Sscan(rest, &peak)
 		require.NoError(b, err)
 		b.ReportMetric(peak/(1<<20), "peak-MiB")
-		b.ReportMetric(peak/limit, "of-limit")
-		b.ReportMetric(rows*105.0/limit, "database/limit")
+		b.ReportMetric(peak/float64(limit), "of-limit")
+		b.ReportMetric(float64(rows)*105/float64(limit), "database/limit")
 	}
 }
 
@@ -443,14 +448,15 @@ func TestRestoreChild(t *testing.T) {
 	}
 	limit, err := strconv.ParseInt(os.Getenv("LIFEBOAT_BENCH_MEMORY"), 10, 64)
 	require.NoError(t, err)
-	debug.SetMemoryLimit(limit * 3 / 4) // the rest is SQLite's cache and the program itself
+	share := restore.Share(limit)
+	debug.SetMemoryLimit(share.Heap)
 	store, err := dir.Open(path)
 	require.NoError(t, err)
 	plan, _, err := restore.Prepare(t.Context(), store, restore.Latest())
 	require.NoError(t, err)
-	target, err := sqlite.OpenTarget(t.Context(), os.Getenv("LIFEBOAT_BENCH_INTO"), sqlite.Options{CacheBytes: limit / 16})
+	target, err := sqlite.OpenTarget(t.Context(), os.Getenv("LIFEBOAT_BENCH_INTO"), sqlite.Options{CacheBytes: share.Cache})
 	require.NoError(t, err)
-	_, err = restore.Run(t.Context(), restore.Config{Store: store, Memory: limit}, plan, target)
+	_, err = restore.Run(t.Context(), restore.Config{Store: store, Memory: share.Run}, plan, target)
 	require.NoError(t, err)
 	require.NoError(t, target.Close())
 	status, err := os.ReadFile("/proc/self/status")

@@ -20,10 +20,10 @@ import (
 type Config struct {
 	// Store is where the plan's objects are. It alone is read.
 	Store blob.Store
-	// Memory is what the process may use, in bytes: 512 MiB if 0, at least MinMemory. Run
+	// Memory is what the restore may use, in bytes: 512 MiB if 0, at least MinMemory. Run
 	// itself holds at most three fifths of it (net changes 2/5, chunks on their way 1/5);
-	// the rest is for the target's cache and for the collector. The collector keeps to it
-	// only if the process says so: call debug.SetMemoryLimit.
+	// the rest is for the target's cache and for the collector, which keeps to it only if
+	// the process says so: see Share.
 	Memory int64
 	// TempDir is where net changes go that do not fit; the system's folder if empty. It
 	// needs room for them, in clear: they are deleted even if the process is killed.

@@ -133,10 +133,11 @@ func (e *expedition) log() *salvage.Log {
 // is opened by what the configuration says.
 func (e *expedition) database() *salvage.Database {
 	a, file := e.app, e.bridge.config
+	share := restore.Share(int64(file.Restore.Memory))
 	d := &salvage.Database{
-		DR: e.bridge.dr, Memory: int64(file.Restore.Memory), TempDir: file.Restore.Scratch, Log: a.logger(), Clock: a.clock,
+		DR: e.bridge.dr, Memory: share.Run, TempDir: file.Restore.Scratch, Log: a.logger(), Clock: a.clock,
 		Target: func(ctx context.Context, url string) (database.Target, error) {
-			return openTarget(ctx, e.databaseURL(url), a.logger())
+			return openTarget(ctx, e.databaseURL(url), share.Cache, a.logger())
 		},
 		Source: e.source,
 		Reason: fmt.Sprintf("%s %s, first base in the new mirror", e.plan.Kind, e.plan.ID),

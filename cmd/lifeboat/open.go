@@ -35,7 +35,7 @@ var storeKinds = map[string]kindOfStore{
 type kindOfDatabase struct {
 	form   string
 	source func(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error)
-	target func(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error)
+	target func(ctx context.Context, u config.URL, cache int64, log *slog.Logger) (database.Target, error)
 }
 
 // databaseKinds are the engines there are. A new one joins by a line here.
@@ -149,13 +149,14 @@ func openSource(ctx context.Context, file *config.File, log *slog.Logger) (datab
 	return s, nil
 }
 
-// openTarget opens the database that a restore fills.
-func openTarget(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error) {
+// openTarget opens the database that a restore fills. cache bounds its pages in this
+// process, in bytes.
+func openTarget(ctx context.Context, u config.URL, cache int64, log *slog.Logger) (database.Target, error) {
 	kind, ok := databaseKinds[u.Scheme()]
 	if !ok {
 		return nil, fmt.Errorf("%w: target database %q: want %s", errUsage, u, databaseForms())
 	}
-	t, err := kind.target(ctx, u, log)
+	t, err := kind.target(ctx, u, cache, log)
 	if err != nil {
 		return nil, fmt.Errorf("target database %s %w: %w", u, errOpen, err)
 	}
@@ -177,14 +178,14 @@ func openSQLite(ctx context.Context, file *config.File, log *slog.Logger) (datab
 	return sqlite.Open(ctx, placeOf(file.Database), sqlite.Options{Log: log})
 }
 
-func openSQLiteTarget(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error) {
-	return sqlite.OpenTarget(ctx, placeOf(u), sqlite.Options{Log: log})
+func openSQLiteTarget(ctx context.Context, u config.URL, cache int64, log *slog.Logger) (database.Target, error) {
+	return sqlite.OpenTarget(ctx, placeOf(u), sqlite.Options{CacheBytes: cache, Log: log})
 }
 
 func openSQLServer(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error) {
 	return mssql.Open(ctx, mssql.Config{URL: mssql.URL(file.Database.Reveal()), Allow: file.AllowLost, Log: log})
 }
 
-func openSQLServerTarget(ctx context.Context, u config.URL, log *slog.Logger) (database.Target, error) {
+func openSQLServerTarget(ctx context.Context, u config.URL, _ int64, log *slog.Logger) (database.Target, error) {
 	return mssql.OpenTarget(ctx, mssql.Config{URL: mssql.URL(u.Reveal()), Log: log})
 }

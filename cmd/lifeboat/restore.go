@@ -236,16 +236,16 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	if o.scratch != "" {
 		scratch = o.scratch
 	}
-	log, into := a.logger(), config.URL(o.into)
-	db, err := openTarget(ctx, into, log)
+	log, into, share := a.logger(), config.URL(o.into), restore.Share(memory)
+	debug.SetMemoryLimit(share.Heap)
+	db, err := openTarget(ctx, into, share.Cache, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	debug.SetMemoryLimit(memory * 3 / 4) // the rest is the target's cache and the program itself
 	bars := &stepBars{app: a}
 	r, err := restore.Run(ctx, restore.Config{
-		Store: store, Memory: memory, TempDir: scratch, KeepProgress: o.keep, Progress: a.restoreProgress(bars), Log: log, Clock: a.clock,
+		Store: store, Memory: share.Run, TempDir: scratch, KeepProgress: o.keep, Progress: a.restoreProgress(bars), Log: log, Clock: a.clock,
 	}, plan, db)
 	bars.done()
 	if r == nil || err != nil && !errors.Is(err, restore.ErrMismatch) {

@@ -70,7 +70,7 @@ func (c *Config) setDefaults() error {
 	set(&c.Snapshots.MaxInterval, 24*time.Hour)
 	set(&c.Snapshots.MinInterval, time.Minute)
 	if c.Snapshots.ReplayBudget == 0 {
-		c.Snapshots.ReplayBudget = 256 << 20
+		c.Snapshots.ReplayBudget = snapshot.DefaultBudget
 	}
 	if c.Snapshots.MaxDeltas == 0 {
 		c.Snapshots.MaxDeltas = 24

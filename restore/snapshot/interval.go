@@ -10,10 +10,14 @@ import (
 type Schedule struct {
 	// Longest is the interval without load; 24 h, which the policy allows at most, if 0.
 	Longest time.Duration
-	// Budget is how many bytes of log, as stored, a restore may have to go through; 256
-	// MiB if 0: some ten seconds of reading and netting on two cores.
+	// Budget is how many bytes of log, as stored, a restore may have to go through;
+	// DefaultBudget if 0.
 	Budget int64
 }
+
+// DefaultBudget, in bytes: a second or two of reading and netting on two cores, and few
+// enough changes to be held in memory (see BenchmarkRestoreUpdatesKept).
+const DefaultBudget = 64 << 20
 
 // shortest keeps a burst from taking snapshots without a pause.
 const shortest = time.Minute
@@ -27,7 +31,7 @@ func (s Schedule) Interval(grown int64, over time.Duration) time.Duration {
 		longest = 24 * time.Hour
 	}
 	if budget <= 0 {
-		budget = 256 << 20
+		budget = DefaultBudget
 	}
 	if grown <= 0 || over <= 0 {
 		return longest
