@@ -38,6 +38,18 @@ func BenchmarkTableWhole(b *testing.B) {
 		}
 		rate(b)
 	})
+	b.Run("bare copy", func(b *testing.B) {
+		db := application(b, u)
+		for b.Loop() {
+			b.StopTimer()
+			execAll(b, db, "DROP TABLE IF EXISTS dbo.wide", wide)
+			b.StartTimer()
+			for from := 0; from < *benchRows; from += unitRows {
+				bareCopy(b, db, from, min(unitRows, *benchRows-from))
+			}
+		}
+		rate(b)
+	})
 	b.Run("restore", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
