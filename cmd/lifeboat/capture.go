@@ -75,7 +75,7 @@ func (a *app) forgetRestore(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	target, err := openTarget(ctx, file.Database, a.logger())
+	target, err := openTarget(ctx, file.Database, 0, a.logger())
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func openSource(ctx context.Context, file *config.File, log *slog.Logger) (datab
 }
 
 // openTarget opens the database that a restore fills. cache bounds its pages in this
-// process, in bytes.
+// process, in bytes; 0: the engine's own default.
 func openTarget(ctx context.Context, u config.URL, cache int64, log *slog.Logger) (database.Target, error) {
 	kind, ok := databaseKinds[u.Scheme()]
 	if !ok {
