@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"lifeboat/eventlog"
 	"lifeboat/internal/database"
 )
 
@@ -121,4 +122,57 @@ func FuzzChunks(f *testing.F) {
 			rest = next
 		}
 	})
+}
+
+// FuzzPin: whatever a store gives for a pin is one, or is refused by name.
+func FuzzPin(f *testing.F) {
+	f.Add(goldenFile(f, "pin.json"))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p, err := decodePin(body)
+		if named(err) && (err != nil || !p.Expires.IsZero()) {
+			return
+		}
+		t.Fatal(p, err)
+	})
+}
+
+// FuzzProof: likewise for what a restore in a cluster says.
+func FuzzProof(f *testing.F) {
+	f.Add(goldenFile(f, "proof.json"))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p, err := ParseProof(body)
+		if named(err) && (err != nil || p.States != "") {
+			return
+		}
+		t.Fatal(p, err)
+	})
+}
+
+func goldenFile(t testing.TB, name string) []byte {
+	body, err := os.ReadFile("testdata/v1/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func named(err error) bool {
+	return err == nil || errors.Is(err, eventlog.ErrCorrupt) || errors.Is(err, eventlog.ErrNewerVersion)
+}
+
+func TestGoldenPinAndProof(t *testing.T) {
+	t.Parallel()
+	pin, err := decodePin(goldenFile(t, "pin.json"))
+	if err != nil || len(pin.Snapshots) != 1 || pin.Expires.Sub(pin.Created) != PinTTL {
+		t.Fatal(pin, err)
+	}
+	proof, err := ParseProof(goldenFile(t, "proof.json"))
+	if err != nil || proof.Seq != 7 || proof.Rows != 2 {
+		t.Fatal(proof, err)
+	}
+	if _, err := decodePin([]byte(`{"version":2,"new":1}`)); !errors.Is(err, eventlog.ErrNewerVersion) {
+		t.Fatal(err)
+	}
 }

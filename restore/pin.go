@@ -1,13 +1,13 @@
 package restore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"lifeboat/eventlog"
@@ -18,13 +18,15 @@ import (
 // reading.
 const PinPrefix = "pins/"
 
+const pinVersion = 1
+
 // maxPin bounds a pin's object, in bytes: a hundred thousand deltas in one chain fit.
 const maxPin = 8 << 20
 
 // Pin is a promise asked of retention: until Expires, leave these snapshots, their
 // parents and the log after the first of them alone.
 type Pin struct {
-	Version   int               `json:"version"` // 1
+	Version   int               `json:"version"`
 	Reason    string            `json:"reason"`
 	Created   time.Time         `json:"created"` // UTC
 	Expires   time.Time         `json:"expires"` // UTC
@@ -39,7 +41,7 @@ const PinTTL = 24 * time.Hour
 // CreatePin stores a pin; Unpin removes it. A store that refuses deletion keeps it until
 // it expires, which is harmless.
 func CreatePin(ctx context.Context, store blob.Store, reason string, now time.Time, snapshots []Snapshot) (*Pin, error) {
-	p := &Pin{Version: 1, Reason: reason, Created: now.UTC(), Expires: now.UTC().Add(PinTTL)}
+	p := &Pin{Version: pinVersion, Reason: reason, Created: now.UTC(), Expires: now.UTC().Add(PinTTL)}
 	for _, s := range snapshots {
 		p.Snapshots = append(p.Snapshots, s.Digest)
 	}
@@ -81,18 +83,35 @@ func ReadPins(ctx context.Context, store blob.Store, now time.Time) ([]Pin, erro
 		if err != nil {
 			return nil, err
 		}
-		p := Pin{name: info.Name}
-		d := json.NewDecoder(strings.NewReader(string(body)))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&p); err != nil {
-			return nil, fmt.Errorf("pin %s: %w: %w", info.Name, eventlog.ErrCorrupt, err)
+		p, err := decodePin(body)
+		if err != nil {
+			return nil, fmt.Errorf("pin %s: %w", info.Name, err)
 		}
-		if p.Version > 1 {
-			return nil, fmt.Errorf("pin %s: %w", info.Name, eventlog.ErrNewerVersion)
-		}
+		p.name = info.Name
 		if now.Before(p.Expires) {
 			pins = append(pins, p)
 		}
 	}
 	return pins, nil
+}
+
+func decodePin(body []byte) (p Pin, err error) {
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(body, &version); err != nil {
+		return p, fmt.Errorf("%w: %w", eventlog.ErrCorrupt, err)
+	}
+	if version.Version > pinVersion {
+		return p, fmt.Errorf("%w: %d, known %d", eventlog.ErrNewerVersion, version.Version, pinVersion)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return p, fmt.Errorf("%w: %w", eventlog.ErrCorrupt, err)
+	}
+	if p.Version != pinVersion || p.Expires.IsZero() {
+		return p, fmt.Errorf("%w: it lacks a version or an end", eventlog.ErrCorrupt)
+	}
+	return p, nil
 }
