@@ -7,8 +7,9 @@ type Shares struct {
 	Heap  int64 // for debug.SetMemoryLimit
 }
 
-// programBytes is what the program takes whatever it restores: its code (15 MiB of a small
-// one), the runtime, connections.
+// programBytes is what a small program takes whatever it restores: the runtime,
+// connections, 15 MiB of code. A large one has more code (the command 90 MiB), which the
+// system can drop and read again, so that it is not counted.
 const programBytes = 24 << 20
 
 // Share divides limit: a restore whose process keeps to the shares stays below it, if it

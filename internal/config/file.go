@@ -92,7 +92,7 @@ type Agent struct {
 
 // Restore configures restores.
 type Restore struct {
-	Memory  Size   `yaml:"memory,omitempty" doc:"Memory that a restore may use (64MiB to 64GiB); net changes beyond it spill to disk."`
+	Memory  Size   `yaml:"memory,omitempty" doc:"Memory that a restore may use (64MiB to 64GiB), beside the program's own code, which the system can drop and read again; net changes beyond it spill to disk."`
 	Scratch string `yaml:"scratch,omitempty" doc:"Folder for what spills; the system's temporary folder when empty."`
 }
 
