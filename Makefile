@@ -71,7 +71,13 @@ soak: ## the long tests: 10,000 seeded runs of the log, SEEDS=20 drills of each 
 
 .PHONY: bench
 bench: ## benchmarks, each beside the physical limit measured in the same run
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./eventlog/... ./restore/... ./internal/...
+	$(GO) test -run '^$$' -bench . -skip OnAzurite -benchmem -timeout 60m ./eventlog/... ./restore/... ./internal/...
+
+.PHONY: bench-azure
+bench-azure: ## the Azure figures of docs/performance.md, beside azblob, rclone and restic
+	$(GO) test ./internal/blob/azure -run '^$$' -bench LogOnAzurite -benchtime 20000x -timeout 60m
+	$(GO) test ./internal/blob/azure -run '^$$' -bench 'SnapshotOnAzurite|MirrorOnAzurite/1.*000x' -benchtime 1x -timeout 60m
+	$(GO) test ./cmd/lifeboat -run '^$$' -bench SecondSnapshot -benchtime 1x -timeout 60m
 
 .PHONY: drill
 drill: ## lose a region on this machine and prove that nothing is lost
