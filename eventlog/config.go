@@ -34,8 +34,8 @@ type WriterConfig struct {
 	// MaxBatchBytes is the largest batch accepted, before compression: a batch is never
 	// split. 0, and at most: MaxSegmentBytes.
 	MaxBatchBytes int
-	// Pipeline is how many segments may be under way to a store at once, at most
-	// MaxPipeline. 0: 4.
+	// Pipeline is how many segments may be unanswered by a store at once, at most
+	// MaxPipeline; up to four times as many may wait behind one that is late. 0: 4.
 	Pipeline int
 	// PipelineBytes is how much must have gathered before a segment is sent while
 	// another is under way: less makes more and smaller objects. 0: 256 KiB.

@@ -88,12 +88,21 @@ func (w *Writer) due() bool {
 	if len(w.queue) == 0 || w.err != nil {
 		return false
 	}
-	under := w.sent - w.local.done
+	under, behind := w.underWay(w.local)
 	if !w.degraded {
-		under = max(under, w.sent-w.mirror.done)
+		u, b := w.underWay(w.mirror)
+		under, behind = max(under, u), max(behind, b)
 	}
 	ready := w.queue[0].closed || w.queue[0].bytes >= w.cfg.PipelineBytes
-	return under == 0 || ready && under < Slot(w.cfg.Pipeline)
+	return under == 0 || ready && under < w.cfg.Pipeline && behind < min(4*w.cfg.Pipeline, MaxPipeline)
+}
+
+// underWay counts the slots that a store has not answered for, and those from the first of
+// them on: answers come in any order, and one that is late need not stop the others at
+// once. What is behind it stays in memory, though, and the format bounds it.
+func (w *Writer) underWay(l *lane) (unanswered, behind int) {
+	behind = int(w.sent - l.done)
+	return behind - len(l.acked), behind
 }
 
 // take returns the next builder to send, closed, or nil if it is better to wait.

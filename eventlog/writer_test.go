@@ -109,6 +109,33 @@ func TestNoAnswerOutOfOrder(t *testing.T) {
 	})
 }
 
+// One answer that is late does not stop what comes behind it, up to four times what may
+// be unanswered; and nothing of that is acknowledged.
+func TestALateAnswerStopsNothingAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		local, mirror := memory.New(), memory.New()
+		w, err := eventlog.OpenWriter(background, eventlog.WriterConfig{Local: local, Mirror: mirror, PipelineBytes: 1, Pipeline: 2})
+		require.NoError(t, err)
+		_, err = w.Append(background, eventlog.Batch{Schema: schema(1)})
+		require.NoError(t, err)
+		_, err = w.Flush(background)
+		require.NoError(t, err)
+		mirror.Use(&memory.Rule{Op: memory.Create, Prefix: eventlog.SegmentName(1, 1), Fault: memory.Hung()})
+		for i := range 20 {
+			_, err := w.Append(background, one(fmt.Sprint(i), insert("t0", 1, "x")))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		require.Equal(t, 1+8, count(local, "log/"))
+		require.Equal(t, 1+7, count(mirror, "log/"))
+		require.Zero(t, w.Frontier().Durable)
+		mirror.Use(nil)
+		require.NoError(t, w.WaitDurable(background, 20))
+		require.NoError(t, w.Close(background))
+	})
+}
+
 // Blocking mode: nothing is acknowledged, memory is bounded, and all of it comes through
 // when the mirror is back.
 func TestBlockingMode(t *testing.T) {
