@@ -7,14 +7,14 @@ import (
 )
 
 // groupsFor lists the groups of all tables, in the order in which they are merged, and
-// leaves out whole tables that are loaded already.
+// leaves out whole tables that are loaded already or another part's.
 func (r *restorer) groupsFor(loaded *progress) []group {
 	var all []group
 	for i := range r.chunks {
 		groups := groupsOf(i, r.chunks[i], r.plan.Base().Tables[i].Ordered)
 		missing := false
 		for _, g := range groups {
-			missing = missing || !loaded.has(g)
+			missing = missing || r.owns(g) && !loaded.has(g)
 		}
 		if missing {
 			all = append(all, groups...)
@@ -26,7 +26,9 @@ func (r *restorer) groupsFor(loaded *progress) []group {
 // merge walks over all groups, fetching ahead, and sends units.
 func (r *restorer) merge(ctx context.Context, loaded *progress, units chan<- *unit) error {
 	groups := r.groupsFor(loaded)
-	skip := func(g group) bool { return r.plan.Base().Tables[g.table].Ordered && loaded.has(g) }
+	skip := func(g group) bool {
+		return r.plan.Base().Tables[g.table].Ordered && (loaded.has(g) || !r.owns(g))
+	}
 	work := pipeline.Pipeline[[][]byte]{
 		Memory: pipeline.NewBudget(r.cfg.Memory / 5), Requests: readers,
 		Weigh: func(i int) int64 {

@@ -44,6 +44,9 @@ type NetConfig struct {
 	// Hashed lists, by table, whether its groups come in order of a hash of the key, for
 	// lookups, instead of key order.
 	Hashed []bool
+	// Only lists, by table, whose changes are summed; nil: all. Counters are those of what
+	// is summed.
+	Only []bool
 	// Memory is how many bytes it may hold before it spills to disk.
 	Memory int64
 	// TempDir is where spilled runs go; empty: the system's folder for such files.
@@ -133,6 +136,9 @@ func (n *Net) Batch() *Batch {
 // Add adds one change of the table at that position of the schema.
 func (b *Batch) Add(table int, op database.Op, row []byte) error {
 	n := b.net
+	if n.cfg.Only != nil && !n.cfg.Only[table] {
+		return nil
+	}
 	key, err := b.rawKey(&n.cfg.Schema.Tables[table], row)
 	if err != nil {
 		return err

@@ -123,6 +123,8 @@ type restorer struct {
 	codec    *Codec
 	schema   *database.Schema
 	chunks   [][]Chunk // by table, of the base
+	part     Part      // zero: everything
+	mine     [][]bool  // by table and group; nil: every one
 	net      *Net
 	expected []database.State
 	result   *Result
@@ -162,6 +164,23 @@ func (r *restorer) pin(ctx context.Context) (unpin func()) {
 }
 
 func (r *restorer) run(ctx context.Context) error {
+	if err := r.fill(ctx); err != nil {
+		return err
+	}
+	if err := r.step(StepFinish, func() error { return r.target.Finish(ctx, r.result.Counters) }); err != nil {
+		return fmt.Errorf("complete the target: %w", err)
+	}
+	if err := r.step(StepVerify, func() error { return r.verify(ctx) }); err != nil {
+		return err
+	}
+	if r.cfg.KeepProgress {
+		return nil
+	}
+	return r.target.ForgetProgress(ctx)
+}
+
+// fill brings the rows into the target: all of them, or this part's.
+func (r *restorer) fill(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -175,17 +194,10 @@ func (r *restorer) run(ctx context.Context) error {
 	if err := r.step(StepLoad, func() error { return r.load(ctx) }); err != nil {
 		return err
 	}
-	r.result.Counters = r.net.Counters(r.plan.Tip().Counters)
-	if err := r.step(StepFinish, func() error { return r.target.Finish(ctx, r.result.Counters) }); err != nil {
-		return fmt.Errorf("complete the target: %w", err)
+	if r.mine == nil { // of a part they are not those of the whole
+		r.result.Counters = r.net.Counters(r.plan.Tip().Counters)
 	}
-	if err := r.step(StepVerify, func() error { return r.verify(ctx) }); err != nil {
-		return err
-	}
-	if r.cfg.KeepProgress {
-		return nil
-	}
-	return r.target.ForgetProgress(ctx)
+	return nil
 }
 
 func (r *restorer) step(name string, do func() error) error {
@@ -222,8 +234,9 @@ func (r *restorer) open(ctx context.Context) (err error) {
 			}
 		}
 	}
+	r.share()
 	r.net, err = NewNet(NetConfig{
-		Schema: r.schema, Hashed: hashed, TempDir: r.cfg.TempDir,
+		Schema: r.schema, Hashed: hashed, Only: r.concerned(), TempDir: r.cfg.TempDir,
 		Memory: r.cfg.Memory * 2 / 5,
 	})
 	return err
@@ -296,13 +309,33 @@ func (r *restorer) load(ctx context.Context) error {
 func (r *restorer) loadUnit(ctx context.Context, u *unit) error {
 	n, err := r.target.Load(ctx, u.name, &r.schema.Tables[u.table], u.all())
 	if err != nil {
-		return err
+		there, ok := r.elsewhere(ctx, u.name)
+		if !ok {
+			return err
+		}
+		r.cfg.Log.Info("a unit was loaded by another process meanwhile", "unit", u.name)
+		n = there
 	}
 	if n != int64(len(u.rows)) {
 		return fmt.Errorf("%w: the target took %d of %d rows of unit %s", ErrMismatch, n, len(u.rows), u.name)
 	}
 	u.done()
 	return nil
+}
+
+// elsewhere tells whether a unit that could not be loaded is in the target all the same:
+// of two processes that load it at once the target lets one through, and the other's rows
+// go with its error.
+func (r *restorer) elsewhere(ctx context.Context, unit string) (rows int64, ok bool) {
+	if ctx.Err() != nil {
+		return 0, false
+	}
+	loaded, err := r.target.Loaded(ctx)
+	if err != nil {
+		return 0, false
+	}
+	rows, ok = loaded[unit]
+	return rows, ok
 }
 
 func mismatch(tables []TableResult) error {

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +30,7 @@ type restoreOptions struct {
 	scratch string
 	keep    bool
 	proof   string
+	shard   string
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -53,7 +51,10 @@ readiness/marks/, and nothing else.
 --proof writes a summary of under a kilobyte to a file once everything is verified, such as a
 container's termination log; --keep-progress leaves the restore's records in the database, so that
 the same restore run again only verifies ('capture install --restored' takes them away). A failover
-that restores inside the network of the new region uses both.`,
+that restores inside the network of the new region uses both.
+
+--shard I/N loads one of N parts and nothing else, so that N machines load at once; afterwards the
+same restore without it finds what they have loaded, does the rest, and verifies.`,
 		Example: `  lifeboat restore --latest --into sqlite:restored.sqlite
   lifeboat restore --at 2026-03-01T09:30:00Z --into sqlite:before.sqlite --dry-run`,
 		Args: noArgs,
@@ -70,6 +71,7 @@ that restores inside the network of the new region uses both.`,
 	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
 	f.StringVar(&o.scratch, "scratch", "", "folder for what does not fit into memory")
 	f.BoolVar(&o.keep, "keep-progress", false, "leave the restore's own records in the database")
+	f.StringVar(&o.shard, "shard", "", "load only part I of N, counted from 0, such as 0/4; then restore without this flag")
 	f.StringVar(&o.proof, "proof", "", "file to write a short proof to once everything is verified")
 	cmd.MarkFlagsMutuallyExclusive("latest", "seq", "at")
 	cmd.MarkFlagsOneRequired("latest", "seq", "at")
@@ -88,6 +90,9 @@ that restores inside the network of the new region uses both.`,
 			err = errors.Join(err, a.markProof(cmd.Context(), store, began, err))
 		}
 		return err
+	}
+	for _, other := range []string{"dry-run", "mark", "proof"} {
+		cmd.MarkFlagsMutuallyExclusive("shard", other)
 	}
 	cmd.MarkFlagsMutuallyExclusive("mark", "dry-run")
 	cmd.MarkFlagsMutuallyExclusive("mark", "from-primary") // readiness is asked of the mirror
@@ -244,9 +249,14 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	bars := &stepBars{app: a}
-	r, err := restore.Run(ctx, restore.Config{
+	defer bars.done()
+	cfg := restore.Config{
 		Store: store, Memory: share.Run, TempDir: scratch, KeepProgress: o.keep, Progress: a.restoreProgress(bars), Log: log, Clock: a.clock,
-	}, plan, db)
+	}
+	if o.shard != "" {
+		return a.loadShard(ctx, cfg, plan, shardOf{db, into, o.shard})
+	}
+	r, err := restore.Run(ctx, cfg, plan, db)
 	bars.done()
 	if r == nil || err != nil && !errors.Is(err, restore.ErrMismatch) {
 		return err
@@ -262,30 +272,6 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 		err = writeProof(o.proof, r.Proof())
 	}
 	return err
-}
-
-// writeProof leaves a proof where whoever asked for the restore looks for it. The file may
-// be there: a container's termination log is.
-func writeProof(path string, p restore.Proof) error {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("encode the proof: %w", err)
-	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("the restore is verified, and its proof could not be written: %w", err)
-	}
-	return nil
-}
-
-// restoreProgress draws bars for people, and logs lines for programs.
-func (a *app) restoreProgress(bars *stepBars) func(restore.Progress) {
-	if !a.json {
-		return bars.progress
-	}
-	log := a.logger()
-	return restore.Tenths(func(p restore.Progress) {
-		log.Info("progress", "step", p.Step, "done", p.Done, "total", p.Total)
-	})
 }
 
 // observed reads what earlier restores and runs took. A forecast is no reason to hold up a
@@ -344,31 +330,5 @@ func printRestore(w io.Writer, into config.URL, r restoreResult) {
 	}
 	if r.Verified {
 		line(w, "verified\tevery table has the state hash that snapshot and log demand")
-	}
-}
-
-// stepBars draws one bar after the other as the steps of a restore go by.
-type stepBars struct {
-	app  *app
-	mu   sync.Mutex
-	step string
-	bar  *bar
-}
-
-func (s *stepBars) progress(p restore.Progress) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.step != p.Step {
-		if s.bar != nil {
-			s.bar.done()
-		}
-		s.step, s.bar = p.Step, s.app.progress(p.Step, p.Total)
-	}
-	s.bar.set(p.Done, p.Total)
-}
-
-func (s *stepBars) done() {
-	if s.bar != nil {
-		s.bar.done()
 	}
 }

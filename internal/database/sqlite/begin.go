@@ -22,11 +22,26 @@ func (t *Target) Begin(ctx context.Context, plan string, schema *database.Schema
 	if err := t.format(ctx, schema); err != nil {
 		return fmt.Errorf("prepare %s for a restore: %w", t.path, err)
 	}
-	if err := t.write(ctx, t.c, func() error { return t.create(plan, schema) }); err != nil {
+	err = t.write(ctx, t.c, func() error {
+		if has, err := hasTable(t.c, "lifeboat_restore"); err != nil || has {
+			return errors.Join(err, errBegunMeanwhile)
+		}
+		return t.create(plan, schema)
+	})
+	if errors.Is(err, errBegunMeanwhile) { // by another process; was it this restore?
+		resumed, err = t.resume(ctx, plan)
+		if err == nil && !resumed {
+			err = errBegunMeanwhile
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("begin the restore into %s: %w", t.path, err)
 	}
 	return nil
 }
+
+// errBegunMeanwhile: another process has begun a restore since this one looked.
+var errBegunMeanwhile = errors.New("another restore has just begun there: try again")
 
 // resume tells whether the database holds this very restore, to be gone on with. It
 // refuses anything else that is in the way.
@@ -57,12 +72,23 @@ func (t *Target) resume(ctx context.Context, plan string) (bool, error) {
 	case known != plan:
 		return false, fmt.Errorf("%s: %w: it holds another restore (%s); finish that one, or restore into a new file", t.path, database.ErrNotEmpty, known)
 	case finished != "":
-		return true, nil
+		return true, t.known(ctx)
 	case boot == "" || boot != t.bootID:
 		t.log.WarnContext(ctx, "the machine stopped during the restore; starting it again from nothing", "database", t.path)
 		return false, t.erase(ctx)
 	}
+	if err := t.known(ctx); err != nil {
+		return false, err
+	}
 	return true, t.loadingMode(ctx)
+}
+
+// known reads the schema of a restore that another process began after this target was opened.
+func (t *Target) known(ctx context.Context) error {
+	if t.schema != nil {
+		return nil
+	}
+	return t.explain(ctx, t.retry(ctx, t.readSchema))
 }
 
 // erase deletes the file of a restore that the machine's stop may have torn.
