@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -128,6 +129,8 @@ type restorer struct {
 	net      *Net
 	expected []database.State
 	result   *Result
+	done     atomic.Int64 // of the step that runs
+	total    int64
 }
 
 // Run restores the plan into an empty target, or goes on where an earlier run of the
@@ -200,6 +203,27 @@ func (r *restorer) fill(ctx context.Context) error {
 	return nil
 }
 
+// advance tells that so much more of a step is done.
+func (r *restorer) advance(step string, by int64) {
+	r.cfg.Progress(Progress{Step: step, Done: r.done.Add(by), Total: r.total})
+}
+
+// expect says how much there is to do in the step that begins.
+func (r *restorer) expect(step string, total int64) {
+	r.done.Store(0)
+	r.total = total
+	r.advance(step, 0)
+}
+
+// expectRows expects every row of the database, or about this part's.
+func (r *restorer) expectRows(step string) {
+	var rows int64
+	for _, s := range r.expected {
+		rows += s.Count
+	}
+	r.expect(step, rows/int64(max(1, r.part.Count)))
+}
+
 func (r *restorer) step(name string, do func() error) error {
 	start := r.cfg.Clock()
 	err := do()
@@ -249,7 +273,13 @@ func (r *restorer) addChanges(ctx context.Context) error {
 			return err
 		}
 	}
-	part := LogPart{Log: eventlog.OpenLog(r.cfg.Store), From: r.plan.Tip(), To: r.plan.Point.Seq}
+	var bytes int64
+	for _, s := range r.plan.Segments {
+		bytes += s.Size
+	}
+	r.expect(StepChanges, bytes)
+	part := LogPart{Log: eventlog.OpenLog(r.cfg.Store), From: r.plan.Tip(), To: r.plan.Point.Seq,
+		Seen: func(s eventlog.SegmentInfo) { r.advance(StepChanges, s.Size) }}
 	if n := len(r.plan.Segments); n > 0 {
 		part.Last = r.plan.Segments[n-1].Digest
 	}
@@ -287,6 +317,12 @@ func (r *restorer) load(ctx context.Context) error {
 		return err
 	}
 	r.result.Resumed = len(done)
+	r.expectRows(StepLoad)
+	if r.mine == nil {
+		for _, rows := range done {
+			r.advance(StepLoad, rows)
+		}
+	}
 	units := make(chan *unit)
 	g, ctx := errgroup.WithContext(ctx)
 	for range max(r.target.Workers(), 1) {
@@ -320,6 +356,7 @@ func (r *restorer) loadUnit(ctx context.Context, u *unit) error {
 		return fmt.Errorf("%w: the target took %d of %d rows of unit %s", ErrMismatch, n, len(u.rows), u.name)
 	}
 	u.done()
+	r.advance(StepLoad, n)
 	return nil
 }
 

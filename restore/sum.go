@@ -22,6 +22,8 @@ type LogPart struct {
 	To   eventlog.Seq
 	// Last is the segment that holds To, or ends the part; zero: the part is empty.
 	Last eventlog.Digest
+	// Seen is told of every segment that was read, in order, by one goroutine; may be nil.
+	Seen func(eventlog.SegmentInfo)
 }
 
 // AddLog adds a stretch of the log to the sum, on all cores, and returns what the log
@@ -77,6 +79,9 @@ func (p LogPart) walk(ctx context.Context, visit func(*eventlog.Segment) error) 
 		}
 		if err := visit(s); err != nil {
 			return nil, err
+		}
+		if p.Seen != nil {
+			p.Seen(s.Info())
 		}
 		if s.Info().Digest == p.Last {
 			return s, nil

@@ -87,6 +87,7 @@ func scanInto(ctx context.Context, view database.View, table *database.Table, fu
 // core scans a table of its own.
 func (r *restorer) verify(ctx context.Context) error {
 	results := make([]TableResult, len(r.schema.Tables))
+	r.expectRows(StepVerify)
 	g, gctx := errgroup.WithContext(ctx)
 	tables := make(chan int)
 	for range runtime.GOMAXPROCS(0) {
@@ -134,6 +135,7 @@ func (r *restorer) verifyTables(ctx context.Context, tables <-chan int, results 
 		results[i] = TableResult{
 			Name: table.Name, Rows: state.Count, State: state, Expected: r.expected[i], Match: state == r.expected[i],
 		}
+		r.advance(StepVerify, state.Count)
 	}
 	return nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"lifeboat/eventlog"
 	"lifeboat/failover"
 	"lifeboat/failover/approval"
 	"lifeboat/failover/budget"
+	"lifeboat/failover/cluster"
 	"lifeboat/failover/incident"
 	"lifeboat/failover/incident/record"
 	"lifeboat/failover/incident/report"
@@ -93,6 +95,14 @@ var exits = []exit{
 func codeOf(err error) exit {
 	if err == nil {
 		return exits[0]
+	}
+	// What a pod of this very command found is what was found.
+	if pod := (*cluster.Failure)(nil); errors.As(err, &pod) {
+		for _, e := range exits {
+			if e.code == pod.Code && slices.Contains(permanent(), int32(e.code)) {
+				return e
+			}
+		}
 	}
 	for _, e := range exits {
 		for _, target := range e.errs {

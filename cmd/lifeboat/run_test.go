@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestMain lets the test binary be lifeboat itself: a drill starts its own program as the
 // agent, which here is this one, and a failover has to be killed from outside.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"agent", "failover", "failback", "drill"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"agent", "failover", "failback", "drill", "restore", "capture", "doctor"}, os.Args[1]) {
 		main()
 	}
 	os.Exit(m.Run())
