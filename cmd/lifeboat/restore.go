@@ -60,21 +60,7 @@ same restore without it finds what they have loaded, does the rest, and verifies
 		Args: noArgs,
 	}
 	from := a.storeFlag(cmd)
-	f := cmd.Flags()
-	f.BoolVar(&o.latest, "latest", false, "restore to the end of the log")
-	f.Uint64Var(&o.seq, "seq", 0, "restore to this sequence number, inclusive")
-	f.StringVar(&o.at, "at", "", "restore to this time, inclusive: RFC 3339 with Z or an offset")
-	f.StringVar(&o.into, "into", "", "the empty database to fill, "+databaseForms())
-	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and a forecast, change nothing")
-	f.BoolVar(&o.mark, "mark", false, "remember the outcome in the store as a restore proof")
-	f.Var(&o.memory, "memory", "memory to use (default: restore.memory of the configuration)")
-	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
-	f.StringVar(&o.scratch, "scratch", "", "folder for what does not fit into memory")
-	f.BoolVar(&o.keep, "keep-progress", false, "leave the restore's own records in the database")
-	f.StringVar(&o.shard, "shard", "", "load only part I of N, counted from 0, such as 0/4; then restore without this flag")
-	f.StringVar(&o.proof, "proof", "", "file to write a short proof to once everything is verified")
-	cmd.MarkFlagsMutuallyExclusive("latest", "seq", "at")
-	cmd.MarkFlagsOneRequired("latest", "seq", "at")
+	o.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		target, err := o.target(cmd)
 		if err != nil {
@@ -91,12 +77,31 @@ same restore without it finds what they have loaded, does the rest, and verifies
 		}
 		return err
 	}
+	return cmd
+}
+
+// bind gives restore its flags, beside those that name the store.
+func (o *restoreOptions) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.latest, "latest", false, "restore to the end of the log")
+	f.Uint64Var(&o.seq, "seq", 0, "restore to this sequence number, inclusive")
+	f.StringVar(&o.at, "at", "", "restore to this time, inclusive: RFC 3339 with Z or an offset")
+	f.StringVar(&o.into, "into", "", "the empty database to fill, "+databaseForms())
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and a forecast, change nothing")
+	f.BoolVar(&o.mark, "mark", false, "remember the outcome in the store as a restore proof")
+	f.Var(&o.memory, "memory", "memory to use (default: restore.memory of the configuration)")
+	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
+	f.StringVar(&o.scratch, "scratch", "", "folder for what does not fit into memory")
+	f.BoolVar(&o.keep, "keep-progress", false, "leave the restore's own records in the database")
+	f.StringVar(&o.shard, "shard", "", "load only part I of N, counted from 0, such as 0/4; then restore without this flag")
+	f.StringVar(&o.proof, "proof", "", "file to write a short proof to once everything is verified")
+	cmd.MarkFlagsMutuallyExclusive("latest", "seq", "at")
+	cmd.MarkFlagsOneRequired("latest", "seq", "at")
 	for _, other := range []string{"dry-run", "mark", "proof"} {
 		cmd.MarkFlagsMutuallyExclusive("shard", other)
 	}
 	cmd.MarkFlagsMutuallyExclusive("mark", "dry-run")
 	cmd.MarkFlagsMutuallyExclusive("mark", "from-primary") // readiness is asked of the mirror
-	return cmd
 }
 
 // markProof remembers how a restore went. What is kept says which kind of end it was: the

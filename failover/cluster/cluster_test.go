@@ -83,8 +83,14 @@ func (w *world) do(t cluster.Task, happens func()) (out cluster.Outcome, err err
 	return out, err
 }
 
-// pod puts a pod of a Job into a state.
+// pod puts a pod of a Job into a state, and lets everybody see it.
 func (w *world) pod(job, name string, status core.PodStatus) {
+	w.t.Helper()
+	w.setPod(job, name, status)
+	settle()
+}
+
+func (w *world) setPod(job, name string, status core.PodStatus) {
 	w.t.Helper()
 	p := &core.Pod{ObjectMeta: meta.ObjectMeta{Name: name, Namespace: space, Labels: map[string]string{"lifeboat.dev/job": job}}, Status: status}
 	p.Spec.NodeName = "node-1"
@@ -94,7 +100,6 @@ func (w *world) pod(job, name string, status core.PodStatus) {
 		_, err = pods.Update(w.t.Context(), p, meta.UpdateOptions{})
 	}
 	require.NoError(w.t, err)
-	settle()
 }
 
 // settle lets everybody see what has happened: informers look for their first list every
@@ -116,8 +121,14 @@ func exited(code int32, message string) core.PodStatus {
 	}}}}
 }
 
-// ends gives a Job its last condition.
+// ends gives a Job its last condition, and lets everybody see it.
 func (w *world) ends(job string, kind batch.JobConditionType, reason string) {
+	w.t.Helper()
+	w.setEnd(job, kind, reason)
+	settle()
+}
+
+func (w *world) setEnd(job string, kind batch.JobConditionType, reason string) {
 	w.t.Helper()
 	jobs := w.client.BatchV1().Jobs(space)
 	j, err := jobs.Get(w.t.Context(), job, meta.GetOptions{})
@@ -125,7 +136,6 @@ func (w *world) ends(job string, kind batch.JobConditionType, reason string) {
 	j.Status.Conditions = append(j.Status.Conditions, batch.JobCondition{Type: kind, Status: core.ConditionTrue, Reason: reason, Message: "as it was"})
 	_, err = jobs.UpdateStatus(w.t.Context(), j, meta.UpdateOptions{})
 	require.NoError(w.t, err)
-	settle()
 }
 
 // creations counts the Jobs that were asked to be created.
