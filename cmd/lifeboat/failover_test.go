@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,11 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/failover"
 	"lifeboat/failover/incident/report"
+	"lifeboat/internal/blob"
 	"lifeboat/internal/blob/dir"
+	"lifeboat/internal/config"
 	"lifeboat/internal/drill/embedded"
 )
 
@@ -22,15 +26,20 @@ import (
 func newBridge(t *testing.T) (c *company, args func(verb ...string) []string) {
 	t.Helper()
 	c, args = newOffice(t)
-	db := filepath.Join(c.root, "app.sqlite")
-	require.NoError(t, embedded.Hospital(t.Context(), db, 50, 1))
-	c.configure("")
+	c.protects("")
+	return c, args
+}
+
+// protects makes the hospital and protects it, with more at the configuration's end.
+func (c *company) protects(more string) {
+	c.t.Helper()
+	require.NoError(c.t, embedded.Hospital(c.t.Context(), filepath.Join(c.root, "app.sqlite"), 50, 1))
+	c.configure(more)
 	for _, verb := range [][]string{{"capture", "install"}, {"snapshot", "take", "--base"}} {
-		got := lifeboat(t, append(verb, "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))...)
-		require.Zero(t, got.code, got.errout)
+		got := lifeboat(c.t, append(verb, "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))...)
+		require.Zero(c.t, got.code, got.errout)
 	}
 	c.now = time.Now().UTC().Truncate(time.Millisecond)
-	return c, args
 }
 
 // configure writes lifeboat.yaml, with more at its end.
@@ -97,60 +106,63 @@ func TestFailoverIsPlannedAndApproved(t *testing.T) {
 	require.Contains(t, got.out, again.Plan.ID)
 }
 
-// TestARefusedPlanSaysWhy has a row for every way to refuse a plan, by what an operator sees.
+// TestARefusedPlanSaysWhy has a row for every way to refuse a plan, by what an operator
+// sees: its own message and its own exit code, from the check and from the run, which does
+// nothing then.
 func TestARefusedPlanSaysWhy(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name  string
-		flags []string
-		do    func(c *company, args func(...string) []string, p planned)
-		code  int
-		says  string
+		name   string
+		before func(c *company) // so that the plan is made of it
+		flags  []string         // of the plan; LATER is in a year
+		do     func(c *company, args func(...string) []string, p planned)
+		code   int
+		says   string
 	}{
-		{"unsigned", nil, func(*company, func(...string) []string, planned) {}, 20, "not signed by anybody"},
-		{"too few", nil, func(c *company, args func(...string) []string, p planned) { c.approves(args, p.Plan.ID, "ada") }, 21, "still needed: cto or ld"},
-		{"wrong people", nil, func(c *company, args func(...string) []string, p planned) { c.approves(args, p.Plan.ID, "sam", "pam") }, 21, "ceo or deputy, and cto or ld"},
-		{"a signer struck off", nil, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
-			file, err := os.ReadFile(filepath.Join(c.root, "allowed_signers"))
-			require.NoError(c.t, err)
-			var rest []string
-			for line := range strings.Lines(string(file)) {
-				if !strings.HasPrefix(line, "bob@") {
-					rest = append(rest, line)
-				}
-			}
-			c.write("allowed_signers", []byte(strings.Join(rest, "")))
-		}, 22, "not in allowed_signers"},
-		{"plan expired", nil, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
+		{"signed and true", nil, nil, signed, 0, ""},
+		{"unsigned", nil, nil, func(*company, func(...string) []string, planned) {}, 20, "not signed by anybody"},
+		{"too few", nil, nil, func(c *company, args func(...string) []string, p planned) { c.approves(args, p.Plan.ID, "ada") }, 21, "still needed: cto or ld"},
+		{"wrong people", nil, nil, func(c *company, args func(...string) []string, p planned) { c.approves(args, p.Plan.ID, "sam", "pam") }, 21, "ceo or deputy, and cto or ld"},
+		{"a signer struck off", nil, nil, struckOff, 22, "not in allowed_signers"},
+		{"a signature changed", nil, nil, forged, 23, "does not verify"},
+		{"a plan changed", nil, nil, changed, 23, "database.kind was sqlite, is sqlserver"},
+		{"plan expired", nil, nil, func(c *company, args func(...string) []string, p planned) {
+			signed(c, args, p)
 			c.now = p.Plan.Expires
 		}, 24, "plan again"},
-		{"mirror stale", []string{"--lost-at", "2000-01-01T00:00:00Z"}, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
-		}, 0, ""},
-		{"other config", nil, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
+		{"approval expired", func(c *company) { c.configure("failover: {plan_validity: 48h}\n") }, nil, func(c *company, args func(...string) []string, p planned) {
+			c.approves(args, p.Plan.ID, "ada")
+			c.now = c.now.Add(25 * time.Hour)
+			c.approves(args, p.Plan.ID, "bob")
+		}, 25, "expired: of ada@careful.example"},
+		{"mirror stale", nil, []string{"--lost-at", "LATER"}, signed, 26, "mirror.stale_seconds was at most 900"},
+		{"mirror stale, accepted", nil, []string{"--lost-at", "LATER", "--accept-stale", "nobody worked"}, signed, 0, ""},
+		{"mirror moved", nil, nil, func(c *company, args func(...string) []string, p planned) {
+			signed(c, args, p)
+			got := c.run("takeover", "--reason", "test", "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))
+			require.Zero(c.t, got.code, got.errout)
+		}, 27, "mirror.epoch was"},
+		{"other code", nil, nil, func(c *company, args func(...string) []string, p planned) {
+			signed(c, args, p)
+			got := c.run("code", "backup", "--repository", c.repository(), "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))
+			require.Zero(c.t, got.code, got.errout)
+		}, 28, "code.commit was"},
+		{"other config", nil, nil, func(c *company, args func(...string) []string, p planned) {
+			signed(c, args, p)
 			c.configure("failover: {rto: 3h}\n")
 		}, 29, "limits.rto_seconds was 14400, is 10800"},
-		{"other quorum", nil, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
+		{"other quorum", nil, nil, func(c *company, args func(...string) []string, p planned) {
+			signed(c, args, p)
 			file, err := os.ReadFile(filepath.Join(c.root, "allowed_signers"))
 			require.NoError(c.t, err)
 			c.write("allowed_signers", append(file, "# nothing\n"...))
 		}, 31, "allowed_signers_sha256"},
-		{"other code", nil, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
-			repository := c.repository()
-			got := c.run("code", "backup", "--repository", repository, "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))
-			require.Zero(c.t, got.code, got.errout)
-		}, 28, "code.commit was"},
-		{"mirror moved", nil, func(c *company, args func(...string) []string, p planned) {
-			c.approves(args, p.Plan.ID, "ada", "bob")
-			got := c.run("takeover", "--reason", "test", "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))
-			require.Zero(c.t, got.code, got.errout)
-		}, 27, "mirror.epoch was"},
-		{"glass broken by two", nil, func(c *company, args func(...string) []string, p planned) {
+		{"no room", inACloud, nil, func(c *company, args func(...string) []string, p planned) {
+			signed(c, args, p)
+			c.free["standardDDSv5Family"] = 3
+		}, 32, "at least 12 of standardDDSv5Family, is 3"},
+		{"room", inACloud, nil, signed, 0, ""},
+		{"glass broken by two", nil, nil, func(c *company, args func(...string) []string, p planned) {
 			for _, who := range []string{"lin", "pam"} {
 				got := c.run(args("failover", "approve", p.Plan.ID, "--key", c.key(who), "--break-glass", "nobody answers")...)
 				require.Zero(c.t, got.code, got.errout)
@@ -160,13 +172,150 @@ func TestARefusedPlanSaysWhy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c, args := newBridge(t)
+			if tt.before != nil {
+				tt.before(c)
+			}
+			for i, flag := range tt.flags {
+				if flag == "LATER" {
+					tt.flags[i] = c.now.AddDate(1, 0, 0).Format(time.RFC3339)
+				}
+			}
 			p := c.plans(args, tt.flags...)
 			tt.do(c, args, p)
-			got := c.run(args("failover", "show", p.Plan.ID, "--check")...)
-			require.Equal(t, tt.code, got.code, got.errout)
-			require.Contains(t, got.errout, tt.says)
+			c.refuses(args, planOf(c, p), tt.code, tt.says)
 		})
 	}
+}
+
+// refuses wants the plan refused, or let pass with code 0, without anything being done.
+func (c *company) refuses(args func(...string) []string, plan string, code int, says string) {
+	c.t.Helper()
+	got := c.run(args("failover", "show", plan, "--check")...)
+	require.Equal(c.t, code, got.code, got.errout)
+	require.Contains(c.t, got.errout, says)
+	if code == 0 {
+		return
+	}
+	before := c.objects()
+	got = c.run(args("failover", "run", plan)...)
+	require.Equal(c.t, code, got.code, got.errout)
+	require.Contains(c.t, got.errout, says)
+	require.Equal(c.t, before, c.objects(), "a plan that is refused leaves nothing")
+	require.NoError(c.t, write(c.t, filepath.Join(c.root, "app.sqlite")))
+}
+
+// objects are the names of everything in both stores.
+func (c *company) objects() (names []string) {
+	c.t.Helper()
+	for _, region := range []string{"primary", "mirror"} {
+		store, err := dir.Open(filepath.Join(c.root, region))
+		require.NoError(c.t, err)
+		for info, err := range store.List(c.t.Context(), "", "") {
+			require.NoError(c.t, err)
+			names = append(names, region+" "+info.Name)
+		}
+	}
+	return names
+}
+
+func signed(c *company, args func(...string) []string, p planned) {
+	c.t.Helper()
+	c.approves(args, p.Plan.ID, "ada", "bob")
+}
+
+// struckOff takes a signer's key out of the file after it has signed.
+func struckOff(c *company, args func(...string) []string, p planned) {
+	signed(c, args, p)
+	file, err := os.ReadFile(filepath.Join(c.root, "allowed_signers"))
+	require.NoError(c.t, err)
+	var rest []string
+	for line := range strings.Lines(string(file)) {
+		if !strings.HasPrefix(line, "bob@") {
+			rest = append(rest, line)
+		}
+	}
+	c.write("allowed_signers", []byte(strings.Join(rest, "")))
+}
+
+// forged puts another's name under a signature in the store.
+func forged(c *company, args func(...string) []string, p planned) {
+	signed(c, args, p)
+	files, err := filepath.Glob(filepath.Join(c.root, "mirror", "approvals", "*", "*"))
+	require.NoError(c.t, err)
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		require.NoError(c.t, err)
+		require.NoError(c.t, os.Chmod(file, 0o600))
+		require.NoError(c.t, os.WriteFile(file, bytes.Replace(body, []byte("bob@"), []byte("lin@"), 1), 0o600))
+	}
+}
+
+// changed writes another plan of the same id, signed as it was made.
+func changed(c *company, args func(...string) []string, p planned) {
+	signed(c, args, p)
+	other := *p.Plan
+	other.Database.Kind = "sqlserver"
+	text, err := other.Encode()
+	require.NoError(c.t, err)
+	c.write("changed.json", text)
+}
+
+// planOf is the plan to run: the one that was changed, if there is one.
+func planOf(c *company, p planned) string {
+	if file := filepath.Join(c.root, "changed.json"); exists(file) {
+		return file
+	}
+	return p.Plan.ID
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// inACloud configures a stack, in a region that has room for it.
+func inACloud(c *company) {
+	c.free = map[string]int64{"standardDDSv5Family": 100, "SQL vCores": 100}
+	c.configure("failover: {stack_file: '" + filepath.Join(repositoryRoot(c.t), "Pulumi.dr.yaml") + "'}\n")
+}
+
+// TestAPlanForOtherKeysIsRefused: the mirror's objects are the same, under another root key.
+func TestAPlanForOtherKeysIsRefused(t *testing.T) {
+	t.Parallel()
+	c, args := newOffice(t)
+	id, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	c.write("identity", []byte(id.String()+"\n"))
+	c.protects("encryption: {age_recipients: [" + id.Recipient().String() + "], identity_file: '" + filepath.Join(c.root, "identity") + "'}\n")
+	p := c.plans(args)
+	c.approves(args, p.Plan.ID, "ada", "bob")
+	c.refuses(args, p.Plan.ID, 0, "")
+	c.resealed()
+	c.refuses(args, p.Plan.ID, 30, "keys.0.root was "+p.Plan.Keys[0].Root)
+}
+
+// resealed replaces the mirror by one that holds the same under keys of its own.
+func (c *company) resealed() {
+	c.t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.root, "lifeboat.yaml"))
+	require.NoError(c.t, err)
+	file, err := config.Parse(text, c.lookup)
+	require.NoError(c.t, err)
+	s := stores{encryption: file.Encryption, lookup: c.lookup, log: slog.New(slog.DiscardHandler)}
+	other := config.Region{Store: config.URL("dir:" + filepath.Join(c.root, "other"))}
+	require.NoError(c.t, s.make(c.t.Context(), other))
+	to, err := s.open(c.t.Context(), other)
+	require.NoError(c.t, err)
+	from, err := s.open(c.t.Context(), file.Mirror)
+	require.NoError(c.t, err)
+	for info, err := range from.List(c.t.Context(), "", "") {
+		require.NoError(c.t, err)
+		body, err := blob.ReadAll(c.t.Context(), from, info.Name, 1<<30)
+		require.NoError(c.t, err)
+		require.NoError(c.t, to.Create(c.t.Context(), info.Name, body))
+	}
+	require.NoError(c.t, os.Rename(filepath.Join(c.root, "mirror"), filepath.Join(c.root, "before")))
+	require.NoError(c.t, os.Rename(filepath.Join(c.root, "other"), filepath.Join(c.root, "mirror")))
 }
 
 func TestATamperedPlanIsRefused(t *testing.T) {

@@ -61,7 +61,32 @@ func (a *app) facts(ctx context.Context, b *bridge, q question) (failover.Facts,
 		return f, err
 	}
 	b.budget(a.observed(ctx, b.dr), q, &f)
+	a.askQuotas(ctx, b, &f)
 	return f, b.noteRestore(&f)
+}
+
+// askQuotas adds how much of each quota is free, where the cloud says so: without room for
+// the stack a run would fence the primary and then have nothing to serve with.
+func (a *app) askQuotas(ctx context.Context, b *bridge, f *failover.Facts) {
+	if b.stack == nil {
+		return
+	}
+	cloud, _ := a.cloud(b.stack)
+	if cloud == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, runPatience)
+	defer cancel()
+	free, err := cloud.Free(ctx, f.Region)
+	if err != nil {
+		a.logger().Warn("it is not known whether the region has room for the stack", "region", f.Region, "err", err)
+		return
+	}
+	for i := range f.Quotas {
+		if n, ok := free[f.Quotas[i].Name]; ok {
+			f.Quotas[i].Free = &n
+		}
+	}
 }
 
 // commitRate is that of the last segments; nil when they tell too little.
@@ -231,8 +256,7 @@ func (b *bridge) timeToLive() time.Duration {
 	return time.Duration(b.stack.Edge.TTL+3*b.stack.Edge.Interval) * time.Second
 }
 
-// quotas are what a stack needs of the subscription in the DR region. How much is free is
-// for preflight to ask.
+// quotas are what a stack needs of the subscription in the DR region.
 func quotas(s *settings.Settings, restoreSKU string) []failover.Quota {
 	if s == nil {
 		return nil

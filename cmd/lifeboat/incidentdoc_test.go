@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -35,8 +36,10 @@ import (
 
 	"lifeboat/failover/approval"
 	"lifeboat/failover/incident/report"
+	"lifeboat/failover/preflight"
 	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/signers"
+	"lifeboat/stacks/settings"
 )
 
 // company is what the script of docs/incident.md runs in: keys, stores, a mail server and a
@@ -51,6 +54,7 @@ type company struct {
 	hookFail int
 	mails    map[string][]string // recipient → messages
 	hooks    []string
+	free     map[string]int64 // quotas of every region; nil: nobody can be asked
 }
 
 func newCompany(t *testing.T) *company {
@@ -177,7 +181,7 @@ func (*mailSession) Logout() error { return nil }
 func (c *company) run(args ...string) outcome {
 	var out, errout bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errout, clock: func() time.Time { return c.now },
-		lookup: func(name string) (string, bool) { v, ok := c.vars[name]; return v, ok }}
+		lookup: c.lookup, azure: c.cloud}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(&out)
@@ -185,6 +189,22 @@ func (c *company) run(args ...string) outcome {
 	code := a.end(root.ExecuteContext(c.t.Context()))
 	return outcome{code, out.String(), errout.String()}
 }
+
+func (c *company) lookup(name string) (string, bool) { v, ok := c.vars[name]; return v, ok }
+
+// cloud is asked for quotas instead of Azure.
+func (c *company) cloud(*settings.Settings) (preflight.Cloud, preflight.Registry) {
+	if c.free == nil {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// Free implements preflight.Cloud.
+func (c *company) Free(context.Context, string) (map[string]int64, error) { return c.free, nil }
+
+// Sizes implements preflight.Cloud.
+func (c *company) Sizes(context.Context, string) ([]string, error) { return nil, nil }
 
 // words splits a line as a shell does, for the quoting that the document uses.
 func words(line string) []string {

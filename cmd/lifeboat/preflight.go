@@ -304,6 +304,9 @@ func (a *app) backendProbe(b *bridge) preflight.Probe {
 
 // cloud makes the ports to Azure; nil ports make unknown answers.
 func (a *app) cloud(s *settings.Settings) (preflight.Cloud, preflight.Registry) {
+	if a.azure != nil {
+		return a.azure(s)
+	}
 	credential, err := azidentity.NewDefaultAzureCredential(nil)
 	if err != nil {
 		a.logger().Warn("not signed in to Azure", "err", err)

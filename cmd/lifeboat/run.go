@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"lifeboat/failover/preflight"
+	"lifeboat/stacks/settings"
 )
 
 // app is what every verb has: where to read and write, and the flags of the root.
@@ -25,6 +28,8 @@ type app struct {
 	quiet      bool
 	overrides  overrides
 	entered    bool // a verb has begun: its flags and arguments were as they should be
+
+	azure func(*settings.Settings) (preflight.Cloud, preflight.Registry) // nil: Azure itself
 }
 
 // run is the whole program: arguments in, exit code out.
