@@ -16,8 +16,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/eventlog"
 	"lifeboat/failover/incident/report"
 	runs "lifeboat/failover/run"
+	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/drill/embedded"
 )
 
@@ -170,7 +172,7 @@ func TestKilledFailoverIsResumed(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for _, moment := range []string{`"step":"fence","what":"begun"`, `"step":"restore","what":"begun"`, `"step":"restore","what":"done"`,
-		`"step":"arm","what":"begun"`, `"step":"capture","what":"begun"`, `"step":"report","what":"begun"`} {
+		`"step":"arm","what":"begun"`, `"step":"capture","what":"begun"`, `"step":"capture","what":"done"`, `"step":"report","what":"begun"`} {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
 			c, args := newBridge(t)
@@ -204,8 +206,40 @@ func TestKilledFailoverIsResumed(t *testing.T) {
 			}
 			require.Equal(t, rowsOf(t, filepath.Join(c.root, "app.sqlite")), rowsOf(t, filepath.Join(c.root, "there.sqlite")))
 			require.Error(t, write(t, filepath.Join(c.root, "app.sqlite")))
+			fences, reigns := c.epochs(id)
+			require.Equal(t, 1, fences, "fenced once, whoever did it")
+			// Nobody can go on in an epoch of somebody who may be alive, so a base that was
+			// not finished is taken in another one; a finished one is never taken again.
+			if most := 1; moment != `"step":"capture","what":"begun"` {
+				require.Equal(t, most, reigns)
+			} else {
+				require.LessOrEqual(t, reigns, 2)
+			}
+			for _, store := range []string{"mirror", "third"} {
+				got = c.run("log", "verify", "--mirror", "dir:"+filepath.Join(c.root, store))
+				require.Zero(t, got.code, got.errout)
+			}
 		})
 	}
+}
+
+// epochs counts those that a run began: by its fence, and to protect what it restored.
+func (c *company) epochs(id string) (fences, reigns int) {
+	c.t.Helper()
+	store, err := dir.Open(filepath.Join(c.root, "mirror"))
+	require.NoError(c.t, err)
+	epochs, err := eventlog.OpenLog(store).Epochs(c.t.Context())
+	require.NoError(c.t, err)
+	for _, e := range epochs {
+		switch {
+		case e.Takeover:
+			require.Contains(c.t, e.Reason, id)
+			fences++
+		case strings.Contains(e.Reason, id):
+			reigns++
+		}
+	}
+	return fences, reigns
 }
 
 // TestTwoOperatorsAtOnce: of two who run the same plan, and of two who run two plans,

@@ -1,6 +1,7 @@
 package salvage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Database struct {
 	Reason string
 	// Patience is how long Protect waits for the stack's agent. 0: 30 minutes.
 	Patience time.Duration
+	Poll     time.Duration // between two looks at it. 0: 5 s
 	Memory   int64
 	TempDir  string
 	Log      *slog.Logger
@@ -167,22 +169,25 @@ func (d *Database) takeBase(ctx context.Context, at run.Place) error {
 
 // await waits for the agent that the stack runs.
 func (d *Database) await(ctx context.Context, at run.Place, after eventlog.Epoch) (run.Protection, error) {
-	patience := d.Patience
-	if patience == 0 {
-		patience = agentPatience
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Patience, agentPatience))
 	defer cancel()
-	tick := time.NewTicker(agentPoll)
+	tick := time.NewTicker(cmp.Or(d.Poll, agentPoll))
 	defer tick.Stop()
+	var last error // a store that does not answer for a moment is no reason to stop waiting
 	for {
 		select {
 		case <-ctx.Done():
-			return run.Protection{}, fmt.Errorf("the stack's agent has made no base in %s: look at its log: %w", d.MirrorName, ctx.Err())
 		case <-tick.C:
+			p, done, err := d.Protected(ctx, at, after)
+			if done {
+				return p, nil
+			}
+			if ctx.Err() == nil {
+				last = err
+			}
 		}
-		if p, done, err := d.Protected(ctx, at, after); done || err != nil {
-			return p, err
+		if err := ctx.Err(); err != nil {
+			return run.Protection{}, errors.Join(fmt.Errorf("the stack's agent has made no base in %s: look at its log: %w", d.MirrorName, err), last)
 		}
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -289,6 +291,135 @@ func TestOrphansOfAnEpochThatIsNotInTheLog(t *testing.T) {
 	}
 	require.Len(t, found, 1)
 	require.Equal(t, eventlog.Epoch(2), found[0].Epoch)
+}
+
+// TestProtectKilledAnywhere: cut off at every object that it creates in the new mirror, it
+// is done by the next one. Nobody goes on in an epoch of somebody who may be alive: so it
+// is at most one epoch for each attempt, and none when the base is there.
+func TestProtectKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		r := newRig(t)
+		next := memory.New()
+		db, at, f := r.served(next)
+		db.Reason = "failover f1, first base"
+
+		ctx, kill := context.WithCancel(t.Context())
+		var creates atomic.Int64
+		next.Use(memory.PlanFunc(func(c memory.Call) memory.Fault {
+			if c.Op == memory.Create && creates.Add(1) >= int64(n) {
+				kill()
+				return memory.Failed()
+			}
+			return memory.Fault{}
+		}))
+		_, err := db.Protect(ctx, at, f.Epoch)
+		kill()
+		next.Use(nil)
+		whole := err == nil && creates.Load() < int64(n)
+		for range 2 {
+			p, done, err := db.Protected(t.Context(), at, f.Epoch)
+			require.NoError(t, err)
+			if !done {
+				p, err = db.Protect(t.Context(), at, f.Epoch)
+				require.NoError(t, err, "killed at object %d", n)
+			}
+			require.Greater(t, p.Epoch, f.Epoch)
+		}
+		fences, reigns := 0, 0
+		epochs, err := eventlog.OpenLog(next).Epochs(t.Context())
+		require.NoError(t, err)
+		for _, e := range epochs {
+			if e.Takeover {
+				fences++
+			} else if e.Reason == db.Reason {
+				reigns++
+			}
+		}
+		require.Equal(t, 1, fences)
+		if whole {
+			require.Equal(t, 1, reigns)
+			require.Greater(t, n, 5, "it was never cut off")
+			return
+		}
+		require.LessOrEqual(t, reigns, 2, "killed at object %d", n)
+	}
+}
+
+// served is a place whose database was restored and armed after a fence.
+func (r *rig) served(mirror blob.Store) (*salvage.Database, run.Place, run.Fence) {
+	r.t.Helper()
+	r.admit(1, 20)
+	r.barrier()
+	r.kill()
+	f, err := (&salvage.Log{DR: r.mirror, Reason: "failover f1"}).Fence(r.t.Context())
+	require.NoError(r.t, err)
+	db, at := databaseOf(r.mirror, mirror), region{filepath.Join(r.dir, "there.sqlite")}.place()
+	_, err = db.Restore(r.t.Context(), at, f.End.Seq, func(string) {})
+	require.NoError(r.t, err)
+	require.NoError(r.t, db.Arm(r.t.Context(), at))
+	return db, at, f
+}
+
+// TestProtectWaitsForTheStacksAgent: the stack is let in to the new mirror first, and then
+// a real agent of its own makes the base; this process begins no epoch.
+func TestProtectWaitsForTheStacksAgent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	next := memory.New()
+	db, at, f := r.served(next)
+	db.Agents, db.Poll = true, time.Millisecond
+	db.Attach = func(ctx context.Context) error { // the stack's rollout starts its agent
+		source, err := sqlite.Open(ctx, at.Database, sqlite.Options{})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { require.NoError(t, source.Close()) })
+		r.source, r.primary, r.mirror = source, r.mirror, next
+		r.start()
+		return nil
+	}
+	p, err := db.Protect(t.Context(), at, f.Epoch)
+	require.NoError(t, err)
+	require.Equal(t, run.Protection{Epoch: f.Epoch + 1, Mirror: "memory:new", Base: p.Base}, p)
+	again, done, err := db.Protected(t.Context(), at, f.Epoch)
+	require.NoError(t, err)
+	require.True(t, done)
+	require.Equal(t, p, again)
+	_, err = open(t, at.Database).ExecContext(t.Context(), "INSERT INTO patient VALUES (99, 'after')")
+	require.NoError(t, err)
+	r.barrier() // it is the one at work
+	r.kill()
+
+	db.Attach = func(context.Context) error { return errors.New("no room") }
+	_, err = db.Protect(t.Context(), at, f.Epoch)
+	require.ErrorContains(t, err, "let the stack reach memory:new: no room")
+}
+
+// TestProtectGivesUpOnAnAgentThatNeverComes, after its patience and with what to look at.
+func TestProtectGivesUpOnAnAgentThatNeverComes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	next := memory.New()
+	db, at, f := r.served(next)
+	db.Agents = true
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := db.Protect(t.Context(), at, f.Epoch)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "the stack's agent has made no base in memory:new")
+		require.Equal(t, 30*time.Minute, time.Since(began))
+	})
+	require.Empty(t, names(t, next), "and began no epoch in its place")
+}
+
+func names(t *testing.T, store blob.Store) (list []string) {
+	t.Helper()
+	for info, err := range store.List(t.Context(), "", "") {
+		require.NoError(t, err)
+		list = append(list, info.Name)
+	}
+	return list
 }
 
 // TestRestoreAgainOnlyVerifies, whatever it had come to, and arming takes its records away.
