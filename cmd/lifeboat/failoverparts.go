@@ -87,7 +87,7 @@ func (e *expedition) do(ctx context.Context, j *runs.Journal, h runs.History, lo
 	if d, ok := e.parts.Reporter.(*debrief.Debrief); ok {
 		d.Lost = lost
 	}
-	e.record.started(ctx)
+	e.record.started(ctx, len(h.Entries) > 0)
 	defer e.record.wait()
 	recipe := runs.Recipe{Kind: e.plan.Kind, Forecast: map[failover.StepName]time.Duration{}, Latest: e.latest}
 	if e.plan.Target != restore.Latest() || e.plan.Kind == failover.Drill {
@@ -98,6 +98,9 @@ func (e *expedition) do(ctx context.Context, j *runs.Journal, h runs.History, lo
 	}
 	steps, evidence := runs.Steps(recipe, e.parts)
 	if err := (&runs.Run{Journal: j, History: h, Steps: steps, Watch: e.app.watch, Clock: e.app.clock}).Do(ctx); err != nil {
+		if !errors.Is(err, runs.ErrSuperseded) { // else it goes on, elsewhere
+			e.record.failed(ctx)
+		}
 		return fmt.Errorf("%s %s: %w", e.plan.Kind, e.plan.ID, err)
 	}
 	r := runResult{Version: 1, Run: e.plan.ID, Kind: e.plan.Kind, Hash: e.hash, Evidence: evidence}
