@@ -53,6 +53,15 @@ func (s bare) read(ctx context.Context, name string) error {
 	return err
 }
 
+func (s bare) body(ctx context.Context, name string) ([]byte, error) {
+	r, err := s.c.NewBlobClient(name).DownloadStream(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	return io.ReadAll(r.Body)
+}
+
 // BenchmarkAzurite: its figures are of Azurite on this machine, not of Azure; the ratio
 // of store to bare is what they are for. Each worker does the two in turn, so that both
 // see the same load.

@@ -25,7 +25,7 @@ import (
 )
 
 // BenchmarkMirrorOnAzurite: a log of so many segments is brought into a new mirror,
-// beside rclone with 16 transfers for the same objects, in turns. The first turn of each
+// beside rclone with 16 transfers and azblob alone for the same objects, in turns. The first turn of each
 // warms the servers up and does not count; of the others the median does. Then the same
 // for the log after compaction, which the agent does every day. Run it with -benchtime 1x.
 func BenchmarkMirrorOnAzurite(b *testing.B) {
@@ -51,13 +51,14 @@ func BenchmarkMirrorOnAzurite(b *testing.B) {
 const mirrorTurns = 3
 
 func mirrorBeside(b *testing.B, regions [2]*azuritetest.Server, from azure.Config) {
-	var ours, theirs []float64
+	var ours, theirs, plain []float64
 	var requests int64
 	for turn := range 1 + mirrorTurns {
 		them, ok := rclone(b, regions, from, regions[1].Config(b))
 		us, n := mirrorLog(b, from, regions[1].Config(b))
+		loop := bareCopy(b, from, regions[1].Config(b))
 		if turn > 0 {
-			ours, requests = append(ours, us), n
+			ours, plain, requests = append(ours, us), append(plain, loop), n
 		}
 		if turn > 0 && ok {
 			theirs = append(theirs, them)
@@ -65,6 +66,8 @@ func mirrorBeside(b *testing.B, regions [2]*azuritetest.Server, from azure.Confi
 	}
 	b.ReportMetric(median(ours), "lifeboat-s")
 	b.ReportMetric(float64(requests), "requests")
+	b.ReportMetric(median(plain), "azblob-s")
+	b.ReportMetric(median(plain)/median(ours), "azblob/lifeboat")
 	if len(theirs) > 0 {
 		b.ReportMetric(median(theirs), "rclone-s")
 		b.ReportMetric(median(theirs)/median(ours), "rclone/lifeboat")
@@ -126,6 +129,27 @@ func mirrorLog(b *testing.B, from, to azure.Config) (seconds float64, requests i
 	seconds = time.Since(start).Seconds()
 	require.NoError(b, w.Close(context.Background()))
 	return seconds, n.Load()
+}
+
+// bareCopy reads every object and creates it in another container, 16 at once, in how many
+// seconds. It checks nothing.
+func bareCopy(b *testing.B, from, to azure.Config) float64 {
+	source, target := openBare(b, from), openBare(b, to)
+	start := time.Now()
+	var g errgroup.Group
+	g.SetLimit(16)
+	for info, err := range openStore(b, from).List(context.Background(), "", "") {
+		require.NoError(b, err)
+		g.Go(func() error {
+			body, err := source.body(context.Background(), info.Name)
+			if err != nil {
+				return err
+			}
+			return target.create(context.Background(), info.Name, body)
+		})
+	}
+	require.NoError(b, g.Wait())
+	return time.Since(start).Seconds()
 }
 
 // rclone copies one container to another, in how many seconds; false if it is not
