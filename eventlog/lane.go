@@ -94,8 +94,11 @@ func (w *Writer) due() bool {
 		under, behind = max(under, u), max(behind, b)
 	}
 	ready := w.queue[0].closed || w.queue[0].bytes >= w.cfg.PipelineBytes
-	return under == 0 || ready && under < w.cfg.Pipeline && behind < min(4*w.cfg.Pipeline, MaxPipeline)
+	return under == 0 || ready && under < w.cfg.Pipeline && behind < w.window()
 }
+
+// window is how many slots there may be from the first unanswered one on.
+func (w *Writer) window() int { return min(4*w.cfg.Pipeline, MaxPipeline) }
 
 // underWay counts the slots that a store has not answered for, and those from the first of
 // them on: answers come in any order, and one that is late need not stop the others at
@@ -225,7 +228,7 @@ func (w *Writer) ack(l *lane, s Slot, end Position) {
 	if w.degraded { // then the local store's answers are what waits end with
 		w.progress.all()
 	}
-	if w.degraded && l == w.mirror && w.sent-l.done <= Slot(w.cfg.Pipeline) {
+	if w.degraded && l == w.mirror && w.sent-l.done <= Slot(w.window()) {
 		w.heal()
 	}
 	w.free()

@@ -8,7 +8,7 @@
 //
 // Each store is compacted by itself, so the same segments may be objects of their own in
 // one and packs in the other: what is held is compared by slot, and each form heals the
-// other. A long verification can be bounded in rate and go on after an interruption ([Pass]).
+// other; many small segments that are missing are brought as packs. A long verification can be bounded in rate and go on after an interruption ([Pass]).
 //
 // It never overwrites: an object that is missing is created, one that is damaged is
 // deleted first and only when told so, with its good bytes already in memory. It never
