@@ -277,7 +277,7 @@ func printFailoverPlan(w io.Writer, r planned) {
 	line(w, "loss\t%s\t%s", lossOf(p), p.Loss.Basis)
 	line(w, "code\tcommit %s\tbackup %d", orUnknown(p.Code.Commit), p.Code.Number)
 	line(w, "stack\t%s\tin %s", p.Stack.Name, orUnknown(p.Stack.Region))
-	line(w, "database\t%s\trestore on %s, then %s", p.Database.Kind, orUnknown(p.Database.RestoreSKU), orUnknown(p.Database.SKU))
+	line(w, "database\t%s", databaseOf(p))
 	for _, s := range p.Forecast.Steps {
 		line(w, "  %s\t%.1f s\t%s", s.Name, s.Seconds, s.Basis)
 	}
@@ -291,6 +291,18 @@ func printFailoverPlan(w io.Writer, r planned) {
 	if r.Kept {
 		line(w, "next\tlifeboat failover approve %s", p.ID)
 	}
+}
+
+// databaseOf tells which sizes the database has in turn.
+func databaseOf(p *failover.Plan) string {
+	d := p.Database
+	switch {
+	case d.SKU == "":
+		return d.Kind
+	case d.RestoreSKU == "" || d.RestoreSKU == d.SKU:
+		return d.Kind + ", " + d.SKU
+	}
+	return fmt.Sprintf("%s, %s for the restore, scaled to %s before the application runs", d.Kind, d.RestoreSKU, d.SKU)
 }
 
 func lossOf(p *failover.Plan) string {

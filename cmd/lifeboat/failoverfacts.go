@@ -60,7 +60,9 @@ func (a *app) facts(ctx context.Context, b *bridge, q question) (failover.Facts,
 	if f.Keys, err = rootKeys(ctx, b); err != nil {
 		return f, err
 	}
-	b.budget(a.observed(ctx, b.dr), q, &f)
+	if err := b.budget(a.observed(ctx, b.dr), q, &f); err != nil {
+		return f, err
+	}
 	a.askQuotas(ctx, b, &f)
 	return f, b.noteRestore(&f)
 }
@@ -189,7 +191,9 @@ func (b *bridge) configured(f *failover.Facts) error {
 	}
 	f.Settings, f.Region = sha256Of([]byte(text)), string(s.Regions.DR.Region)
 	f.Images = []failover.Image{{Name: "application", Ref: s.Application.Image}, {Name: "agent", Ref: s.Agent.Image}}
-	f.Database.Kind = "sqlserver"
+	if file.Failover.Target == "" {
+		f.Database.Kind = "sqlserver"
+	}
 	if s.Database.Kind == settings.AzureSQL {
 		f.Database.SKU = s.Database.SKU
 	} else {
@@ -212,25 +216,31 @@ func rootKeys(ctx context.Context, b *bridge) ([]failover.Key, error) {
 
 // budget adds the forecast, the size of the database during the restore, and what quota all
 // that needs.
-func (b *bridge) budget(seen []budget.Observation, q question, f *failover.Facts) {
+func (b *bridge) budget(seen []budget.Observation, q question, f *failover.Facts) error {
 	model, work := budget.Fit(seen), budget.WorkOf(f.Restore)
 	job := budget.Job{Kind: q.kind, Work: work, Database: budget.DatabaseOf(f.Database.Kind, ""), TTL: b.timeToLive(), NoStack: b.stack == nil}
-	if f.Database.SKU != "" {
+	f.Database.RestoreSKU = f.Database.SKU
+	switch size := b.config.Failover.RestoreSKU; {
+	case size != "" && f.Database.SKU != "":
+		f.Database.RestoreSKU = size
+		if _, err := b.stack.ForFailover(settings.FailoverRun{ID: "f0", RestoreSKU: size}); err != nil {
+			return fmt.Errorf("%w: failover.restore_sku: %w", errUsage, err)
+		}
+	case f.Database.SKU != "" && q.kind != failover.Drill && b.config.Failover.Target == "": // a drill has time, and pays
 		within := b.config.Failover.RTO
 		for _, s := range model.Forecast(job) {
 			if s.Name != failover.StepRestore {
 				within -= lasting(s.Seconds)
 			}
 		}
-		proposal := budget.Propose(work, f.Database.SKU, within)
-		if size := b.config.Failover.RestoreSKU; size != "" {
-			proposal.SKU = size
-		}
-		f.Database.RestoreSKU = proposal.SKU
-		job.Database = budget.DatabaseOf(f.Database.Kind, proposal.SKU)
+		f.Database.RestoreSKU = budget.Propose(work, f.Database.SKU, within).SKU
+	}
+	if b.config.Failover.Target == "" {
+		job.Database = budget.DatabaseOf(f.Database.Kind, f.Database.RestoreSKU)
 	}
 	f.Steps = model.Forecast(job)
 	f.Quotas = quotas(b.stack, f.Database.RestoreSKU)
+	return nil
 }
 
 // noteRestore lets a plan's readers see where the restore will run.

@@ -256,11 +256,20 @@ func (e *expedition) openStack() error {
 		return nil
 	}
 	stack, err := provision.New(provision.Config{
-		Settings: s, Run: settings.FailoverRun{ID: e.plan.ID, Drill: e.plan.Kind == failover.Drill, Mirror: e.mirrorHalf()},
+		Settings: s, Run: e.stackRun(),
 		Backend: e.bridge.config.Failover.Backend.Reveal(), BreakLock: e.options.takeOver,
 	})
 	e.stack = stack
 	return err
+}
+
+// stackRun is what the stack of the plan has beside its settings.
+func (e *expedition) stackRun() settings.FailoverRun {
+	run := settings.FailoverRun{ID: e.plan.ID, Drill: e.plan.Kind == failover.Drill, Mirror: e.mirrorHalf()}
+	if d := e.plan.Database; d.RestoreSKU != d.SKU {
+		run.RestoreSKU = d.RestoreSKU
+	}
+	return run
 }
 
 // phases are those of the stack.
@@ -294,7 +303,7 @@ func (e *expedition) place(out *outputs.Outputs) runs.Place {
 	at := runs.Place{Region: e.bridge.config.Mirror.Name, Public: e.bridge.config.Failover.EdgeHost}
 	var stack string
 	if out != nil {
-		at = runs.Place{Stack: e.stack.Name(), Region: out.Region, Host: out.AppHost, Public: out.PublicHost}
+		at = runs.Place{Stack: e.stack.Name(), Region: out.Region, Host: out.AppHost, Public: out.PublicHost, Size: out.DatabaseSKU}
 		stack = out.DatabaseURL
 		e.outputs = out
 	}

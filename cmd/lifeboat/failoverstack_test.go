@@ -135,7 +135,7 @@ func (v *voyage) configures(name, database, primary, mirror, next string) func(v
 	v.write(name+".yaml", []byte("version: 1\ndatabase: 'sqlite:"+v.at(database)+"'\nprimary: {store: '"+v.stores[primary]+"'}\nmirror: {store: '"+v.stores[mirror]+
 		"'}\nencryption: {age_recipients: ["+v.vars["RECIPIENT"]+"], identity_file: '"+v.at("identity")+"'}\n"+
 		strings.NewReplacer("there.sqlite", "{stack}.sqlite", "dir:"+v.at("third"), v.stores[next]).Replace(v.rescueSection(
-			"  committee: '"+v.at("committee.yaml")+"'\n  stack_file: '"+v.files[name]+"'\n  backend: '"+v.engine.Backend+"'\n"))))
+			"  committee: '"+v.at("committee.yaml")+"'\n  stack_file: '"+v.files[name]+"'\n  backend: '"+v.engine.Backend+"'\n  restore_sku: GP_Gen5_8\n"))))
 	return func(verb ...string) []string { return append(verb, "--config", v.at(name+".yaml")) }
 }
 
@@ -240,6 +240,7 @@ func TestFailoverDrillAndFailbackInStacks(t *testing.T) {
 	r := v.finishes(there, id)
 	require.Equal(t, "failover-"+id, r.Evidence.Live.Stack)
 	require.Equal(t, "ukwest", r.Evidence.Live.Region)
+	require.Equal(t, []string{"GP_Gen5_8", "GP_Gen5_4"}, []string{r.Evidence.Place.Size, r.Evidence.Live.Size}, "large for the restore alone")
 	require.Equal(t, v.stores["next"], r.Evidence.Protection.Mirror)
 	serving := "failover-" + id + ".sqlite"
 	require.Equal(t, []string{"acknowledged"}, v.wards(serving, "acknowledged"), "nothing that was acknowledged is missing")

@@ -52,7 +52,7 @@ func runbookOf(b *bridge, p *failover.Plan, hash string) report.Runbook {
 	fact("loss", "%s: %s", lossOf(p), p.Loss.Basis)
 	fact("code", "commit %s, backup %d", orUnknown(p.Code.Commit), p.Code.Number)
 	fact("stack", "%s in %s, state in %s", p.Stack.Name, orUnknown(p.Stack.Region), orUnknown(p.Stack.Backend))
-	fact("database", "%s; restore on %s, then scale down to %s", p.Database.Kind, orUnknown(p.Database.RestoreSKU), orUnknown(p.Database.SKU))
+	fact("database", "%s", databaseOf(p))
 	for _, i := range p.Images {
 		fact("image of "+i.Name, "%s", i.Ref)
 	}

@@ -112,6 +112,10 @@ func (d *Debrief) exercise(ctx context.Context, h run.History, e *run.Evidence) 
 	}
 	x.Steps = withParts(d.steps(h), e.Restored.Seconds, d.estimate(ctx))
 	x.RTO = d.rto(h, x)
+	if e.Place.Stack != "" {
+		x.Planned = report.Sizes{Restore: cmp.Or(d.Plan.Database.RestoreSKU, d.Plan.Database.SKU), Serve: d.Plan.Database.SKU}
+		x.Sizes = report.Sizes{Restore: e.Place.Size, Serve: cmp.Or(e.Live.Size, e.Deployed.Size)}
+	}
 	x.Deviations = d.deviations(h, e)
 	return x
 }

@@ -34,6 +34,7 @@ type Place struct {
 	Stack    string `json:"stack"`
 	Region   string `json:"region"`
 	Database string `json:"database"`       // URL
+	Size     string `json:"size,omitempty"` // SKU of the database; "" = it has none
 	Host     string `json:"host,omitempty"` // of the application in this region; "" in a drill
 	Public   string `json:"public"`         // the name that users type
 }

@@ -43,6 +43,7 @@ type SQL struct {
 	ServerID pulumi.StringOutput
 	Host     pulumi.StringOutput
 	Database pulumi.StringOutput
+	SKU      pulumi.StringOutput // as the database has it
 
 	scope  infra.Scope
 	inside []pulumi.Resource // what lies in the server
@@ -95,6 +96,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 	s.ServerID, s.Host, s.Database = server.ID().ToStringOutput(), server.FullyQualifiedDomainName, database.Name
+	s.SKU = database.Sku.Name().Elem()
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"serverId": s.ServerID, "host": s.Host, "database": s.Database})
 }
 

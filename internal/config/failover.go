@@ -14,7 +14,7 @@ type Failover struct {
 	StaleLimit   time.Duration `yaml:"stale_limit,omitempty" doc:"How far the mirror's newest commit may be behind the loss of the primary before a plan is refused (up to 24h); 0s: no limit."`
 	RPO          time.Duration `yaml:"rpo,omitempty" doc:"Target for the commits that may be lost, in time (up to 24h). Shown beside what is predicted and measured."`
 	RTO          time.Duration `yaml:"rto,omitempty" doc:"Target for the time until the service is back (1s to 8h). The restore is given a database large enough to meet it."`
-	RestoreSKU   string        `yaml:"restore_sku,omitempty" doc:"Size of the database during the restore alone. Empty: as the budget proposes." example:"GP_Gen5_16"`
+	RestoreSKU   string        `yaml:"restore_sku,omitempty" doc:"Size of the database until the application is deployed, of the same tier as the stack's. Empty: as the budget proposes, and in a drill the stack's own." example:"GP_Gen5_16"`
 	Target       URL           `yaml:"target,omitempty" doc:"The database that a run fills where no stack makes one, or instead of the stack's: sqlite:PATH. {stack} stands for the stack's name. Only this machine needs to reach it." example:"sqlite:/srv/app/restored.sqlite"`
 	NewMirror    Region        `yaml:"new_mirror,omitempty" doc:"The store that the serving region mirrors to after a failover: a third place, or the old primary's region once it is back."`
 	EdgeHost     string        `yaml:"edge_host,omitempty" doc:"Public name that users come by. Its time to live is checked and is part of the forecast. Empty: as the stack's settings say." example:"app.careful.example"`

@@ -46,6 +46,7 @@ type Outputs struct {
 	DatabaseHost string `output:"databaseHost" roles:"primary failover"`
 	DatabaseName string `output:"databaseName" roles:"primary failover"`
 	DatabaseURL  string `output:"databaseUrl" roles:"primary failover"`
+	DatabaseSKU  string `output:"databaseSku" roles:"primary failover"` // "" of a container
 	ClusterName  string `output:"clusterName" roles:"primary failover"`
 	ClusterID    string `output:"clusterId" roles:"primary failover"`
 	// The cluster's API server, and in base64 who signs for it ("": one that every system trusts).

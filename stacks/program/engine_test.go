@@ -108,16 +108,22 @@ func TestFailoverWithoutThePrimary(t *testing.T) {
 	t.Parallel()
 	p := standing(t, true)
 	p.cloud.Inject(azuresim.Fault{Region: "uksouth", Effect: azuresim.RegionDown})
-	run := settings.FailoverRun{ID: "f1"}
+	run := settings.FailoverRun{ID: "f1", RestoreSKU: "GP_Gen5_8"}
 	o := up(t, p.engine.Stack(t, p.failover(t, run, settings.AzureSQL), nil))
 	require.Equal(t, "ukwest", o.Region)
 	require.Equal(t, "azblob://stcarefulukwlogcf4c/log", o.LogURL, "the failover's store is the mirror")
 	require.Empty(t, kinds(p.cloud, "kubernetes:apps/v1:Deployment", "ukwest"), "nothing runs before the restore")
+	require.Equal(t, "GP_Gen5_8", o.DatabaseSKU)
+	made := databaseIn(t, p.cloud, "ukwest")
+	require.Equal(t, "GP_Gen5_8", made.Inputs["sku"].(map[string]any)["name"], "large for the restore alone")
 
 	run.Deploy = true
 	up(t, p.engine.Stack(t, p.failover(t, run, settings.AzureSQL), nil))
 	require.Equal(t, []string{"careful"}, kinds(p.cloud, "kubernetes:apps/v1:Deployment", "ukwest"))
 	require.Equal(t, "Disabled", endpoint(t, p.cloud, "failover-f1").Inputs["endpointStatus"])
+	scaled := databaseIn(t, p.cloud, "ukwest")
+	require.Equal(t, "GP_Gen5_4", scaled.Inputs["sku"].(map[string]any)["name"], "scaled down before anybody is connected")
+	require.Equal(t, made.ID, scaled.ID, "and it is the one that was restored into")
 
 	run.Live = true
 	up(t, p.engine.Stack(t, p.failover(t, run, settings.AzureSQL), nil))
@@ -125,6 +131,17 @@ func TestFailoverWithoutThePrimary(t *testing.T) {
 	now, old := endpoint(t, p.cloud, "failover-f1"), endpoint(t, p.cloud, "primary-uks")
 	require.Equal(t, "Enabled", now.Inputs["endpointStatus"])
 	require.Less(t, now.Inputs["priority"], old.Inputs["priority"], "an old primary that comes back must not take traffic")
+}
+
+func databaseIn(t *testing.T, c *azuresim.Cloud, region azure.Region) azuresim.Resource {
+	t.Helper()
+	for _, r := range c.Resources() {
+		if r.Type == "sql:Database" && r.Region == region {
+			return r
+		}
+	}
+	require.Fail(t, "no database in "+string(region))
+	return azuresim.Resource{}
 }
 
 // kinds are the names of the resources of a type in a region.

@@ -167,11 +167,11 @@ func (r *region) database(net *network.Network) (pulumi.StringOutput, error) {
 	if d.Kind == settings.Container {
 		url := pulumi.String(sql.ContainerURL(workloads.Namespace, d.Name)).ToStringOutput()
 		r.out["databaseHost"] = pulumi.String("mssql." + workloads.Namespace + ".svc.cluster.local")
-		r.out["databaseName"], r.out["databaseUrl"] = pulumi.String(d.Name), url
+		r.out["databaseName"], r.out["databaseUrl"], r.out["databaseSku"] = pulumi.String(d.Name), url, pulumi.String("")
 		return url, nil
 	}
 	made, err := sql.New(r.ctx, "sql", &sql.Args{
-		Scope: r.scope, Database: d.Name, SKU: d.SKU, MaxSizeGiB: d.MaxSizeGiB, ZoneRedundant: d.ZoneRedundant,
+		Scope: r.scope, Database: d.Name, SKU: s.DatabaseSKU(), MaxSizeGiB: d.MaxSizeGiB, ZoneRedundant: d.ZoneRedundant,
 		PITRDays: d.PITRDays, SoftDeleteDays: d.SoftDelete,
 		Weekly: d.LongTerm.Weekly, Monthly: d.LongTerm.Monthly, Yearly: d.LongTerm.Yearly, WeekOfYear: d.LongTerm.WeekOfYear,
 		Tenant: s.Tenant, AdminName: d.Admin.Name, AdminObjectID: d.Admin.ObjectID, WorkspaceID: r.alerts.WorkspaceID,
@@ -181,6 +181,7 @@ func (r *region) database(net *network.Network) (pulumi.StringOutput, error) {
 	}
 	url := sql.URL(made.Host, made.Database)
 	r.out["databaseHost"], r.out["databaseName"], r.out["databaseUrl"] = made.Host, made.Database, url
+	r.out["databaseSku"] = made.SKU
 	return url, net.Endpoint(r.ctx, "sql", network.SQL, made.ServerID)
 }
 

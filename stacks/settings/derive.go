@@ -22,6 +22,16 @@ func (s *Settings) Half() Half {
 	return s.Regions.DR
 }
 
+// DatabaseSKU is the size of the database as the stack is now: a failover's is as large as
+// its restore needs, until the application is deployed. Then it is scaled down, which cuts
+// every connection off, before anybody is connected.
+func (s *Settings) DatabaseSKU() string {
+	if s.Failover.RestoreSKU != "" && !s.Failover.Deploy {
+		return s.Failover.RestoreSKU
+	}
+	return s.Database.SKU
+}
+
 // Region is where the stack of these settings is made.
 func (s *Settings) Region() azure.Region { return s.Half().Region }
 

@@ -215,6 +215,9 @@ type FailoverRun struct {
 	// Mirror is where the agent mirrors to once live: a standing stack made by
 	// ForMirror. Without it the agent waits in the configured mode.
 	Mirror Half `json:"mirror,omitzero"`
+	// RestoreSKU is the size of the database until the application is deployed: more log
+	// rate for the restore. "": database.sku from the start.
+	RestoreSKU string `json:"restoreSku,omitempty"`
 }
 
 // ErrSettings marks settings that cannot be used; the error lists every reason.

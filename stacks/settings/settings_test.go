@@ -151,8 +151,16 @@ func TestFailoverIsDerivedNotRetyped(t *testing.T) {
 		require.Equal(t, s.Cluster, f.Cluster)
 		require.Equal(t, s.NamesOf(s.Regions.DR), f.NamesOf(f.Regions.DR), "both must mean the same mirror")
 	}
+	large, err := s.ForFailover(settings.FailoverRun{ID: "f1", RestoreSKU: "GP_Gen5_16"})
+	require.NoError(t, err)
+	require.Equal(t, "GP_Gen5_16", large.DatabaseSKU(), "for the restore")
+	large.Failover.Deploy = true
+	require.Equal(t, s.Database.SKU, large.DatabaseSKU(), "and then as the old one was")
+	require.Equal(t, s.Database.SKU, s.DatabaseSKU())
 	for id, run := range map[string]settings.FailoverRun{
-		"no id": {}, "capital": {ID: "F1"}, "region's code": {ID: "ukw"}, "live drill": {ID: "d1", Drill: true, Deploy: true, Live: true},
+		"restore on no size":      {ID: "f1", RestoreSKU: "GP_Gen5_5"},
+		"restore on another tier": {ID: "f1", RestoreSKU: "HS_Gen5_4"},
+		"no id":                   {}, "capital": {ID: "F1"}, "region's code": {ID: "ukw"}, "live drill": {ID: "d1", Drill: true, Deploy: true, Live: true},
 		"live, not deployed":  {ID: "f1", Live: true},
 		"mirror where it is":  {ID: "f1", Mirror: settings.Half{Region: "ukwest", Generation: 2}},
 		"mirror out of bound": {ID: "f1", Mirror: settings.Half{Region: "westeurope", Generation: 2}},

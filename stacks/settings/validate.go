@@ -79,8 +79,28 @@ func (s *Settings) checkIdentity(p *azure.Problems) {
 				p.Addf("failover.id", "%q is what names of the stack in %s have", s.Failover.ID, h.Region)
 			}
 		}
+		s.checkRestoreSKU(p)
 	} else if s.Failover != (FailoverRun{}) {
 		p.Addf("failover", "belongs to role failover, not to %s", s.Role)
+	}
+}
+
+// checkRestoreSKU: a database is scaled within its tier; from one tier to another its data
+// is copied, and from Hyperscale it may not come back.
+func (s *Settings) checkRestoreSKU(p *azure.Problems) {
+	const path = "failover.restoreSku"
+	if s.Failover.RestoreSKU == "" {
+		return
+	}
+	if s.Database.Kind != AzureSQL {
+		p.Addf(path, "is of Azure SQL, the database is a %s", s.Database.Kind)
+		return
+	}
+	own, _ := azure.ParseDatabaseSKU(s.Database.SKU) // whose problem is told elsewhere
+	sku, err := azure.ParseDatabaseSKU(s.Failover.RestoreSKU)
+	p.Check(path, err)
+	if err == nil && own.Tier != "" && own.Tier != sku.Tier {
+		p.Addf(path, "%s is of tier %s, database.sku %s of %s: use a size of the same tier", sku.Name, sku.Tier, own.Name, own.Tier)
 	}
 }
 

@@ -32,10 +32,21 @@ type Exercise struct {
 	BrokenGlass bool          `json:"broken_glass"`
 	Deviations  []string      `json:"deviations"`
 	Actions     []FollowUp    `json:"actions"`
+	// Planned and Sizes are those of the database, for the restore and to serve.
+	Planned Sizes `json:"planned_sizes,omitzero"`
+	Sizes   Sizes `json:"sizes,omitzero"`
 	// Leftover is what the teardown left behind; a drill has to leave nothing.
 	Leftover []string `json:"leftover"`
 	Present  []string `json:"present"` // who took part
 }
+
+// Sizes are those of the database in turn; "" = the region makes no sized one.
+type Sizes struct {
+	Restore string `json:"restore"`
+	Serve   string `json:"serve"`
+}
+
+func (s Sizes) String() string { return s.Restore + ", then " + s.Serve }
 
 // Step is one step, as planned and as it was.
 type Step struct {
@@ -143,6 +154,9 @@ func (e Exercise) figures() section {
 	t.add("RTO: one incident", stopwatch(incident.OutageLimit), measured(e.RTO), mark(e.RTO <= incident.OutageLimit))
 	t.add("RTO: what was left of the year's 99.95 %", stopwatch(e.YearLeft), measured(e.RTO), mark(e.RTO <= e.YearLeft))
 	t.add("Forecast of the RTO", measured(e.Forecast), measured(e.RTO), deviation(e.Forecast, e.RTO))
+	if e.Planned != (Sizes{}) || e.Sizes != (Sizes{}) {
+		t.add("Size of the database for the restore, then to serve", e.Planned.String(), e.Sizes.String(), mark(e.Planned == e.Sizes))
+	}
 	t.add("Restored tables that match their hash", fmt.Sprint(len(e.Tables)), fmt.Sprint(e.matching()), mark(e.proven()))
 	return section{Heading: "Measured against target", Table: t}
 }
