@@ -75,6 +75,8 @@ type Stack struct {
 	name    string
 	work    string // folder of the workspace, ours to remove
 	options []auto.LocalWorkspaceOption
+	command auto.PulumiCommand
+	env     []string // of the command, NAME=VALUE
 }
 
 // New prepares to work on the stack and touches neither cloud nor backend. Close it.
@@ -96,7 +98,7 @@ func New(cfg Config) (*Stack, error) {
 	if s.work, err = os.MkdirTemp("", "lifeboat-stack-"); err != nil {
 		return nil, fmt.Errorf("folder for the stack's workspace: %w", err)
 	}
-	s.name = first.StackName()
+	s.name, s.command = first.StackName(), command
 	env := map[string]string{"PULUMI_BACKEND_URL": cfg.Backend, "PULUMI_SKIP_UPDATE_CHECK": "true"}
 	maps.Copy(env, cfg.Env)
 	s.options = []auto.LocalWorkspaceOption{
@@ -108,6 +110,10 @@ func New(cfg Config) (*Stack, error) {
 	}
 	if cfg.Home != "" {
 		s.options = append(s.options, auto.PulumiHome(cfg.Home))
+		s.env = append(s.env, "PULUMI_HOME="+cfg.Home)
+	}
+	for name, value := range env {
+		s.env = append(s.env, name+"="+value)
 	}
 	if cfg.SecretsProvider != "" {
 		s.options = append(s.options, auto.SecretsProvider(cfg.SecretsProvider))
@@ -182,6 +188,9 @@ func (s *Stack) Up(ctx context.Context, p Phase, say func(string)) (*outputs.Out
 	}
 	var result auto.UpResult
 	err = s.unlocked(ctx, &stack, func() error {
+		if err := s.adopt(ctx, &stack, say); err != nil {
+			return err
+		}
 		n := &narrator{say: say}
 		defer n.wait()
 		var err error
@@ -197,7 +206,7 @@ func (s *Stack) Up(ctx context.Context, p Phase, say func(string)) (*outputs.Out
 // unlocked does an update, and once more if a dead machine's lock was in the way.
 func (s *Stack) unlocked(ctx context.Context, stack *auto.Stack, update func() error) error {
 	err := update()
-	if !auto.IsConcurrentUpdateError(err) {
+	if !isLocked(err) {
 		return err
 	}
 	if !s.cfg.BreakLock {
@@ -267,6 +276,9 @@ func (s *Stack) Destroy(ctx context.Context, say func(string)) ([]string, error)
 	}
 	if ok {
 		err := s.unlocked(ctx, &stack, func() error {
+			if err := s.adopt(ctx, &stack, say); err != nil {
+				return err
+			}
 			n := &narrator{say: say}
 			defer n.wait()
 			_, err := stack.Destroy(ctx, optdestroy.SuppressProgress(), optdestroy.EventStreams(n.listen()))

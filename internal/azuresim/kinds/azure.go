@@ -14,12 +14,10 @@ import (
 	operational "github.com/pulumi/pulumi-azure-native-sdk/operationalinsights/v2/v20230901"
 	resources "github.com/pulumi/pulumi-azure-native-sdk/resources/v2/v20241101"
 
+	"lifeboat/infra/azure"
 	"lifeboat/infra/native"
 	sim "lifeboat/internal/azuresim"
 )
-
-// group is where most resources lie.
-const group = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}/providers/"
 
 // name makes a rule of names out of a pattern.
 func name(pattern string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) }
@@ -36,77 +34,68 @@ func Azure() []sim.Kind {
 	for _, part := range [][]sim.Kind{base(), watching(), network(), storageKinds(), sqlKinds(), clusterKinds()} {
 		all = append(all, part...)
 	}
+	for i := range all {
+		all[i].ID = azure.IDTemplate(all[i].Token)
+	}
 	return all
 }
 
 func base() []sim.Kind {
 	return []sim.Kind{
 		{Token: "resources:ResourceGroup", Schema: sim.SchemaOf(resources.ResourceGroupArgs{}),
-			ID:   "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}",
 			Name: name(`[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]`), NameRule: "1 to 90 letters, digits, '_', '-', '.' or parentheses, not ending in a dot",
 			Check: located},
 		{Token: "resources:Deployment", Schema: sim.SchemaOf(resources.DeploymentArgs{}),
-			ID:   group + "Microsoft.Resources/deployments/{deploymentName}",
 			Name: name(`[A-Za-z0-9_.()-]{1,64}`), NameRule: "1 to 64 letters, digits, '_', '-', '.' or parentheses",
 			Apply: deploy},
 		{Token: "authorization:RoleAssignment", Schema: sim.SchemaOf(roles.RoleAssignmentArgs{}),
-			ID:   "{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
 			Name: guid, NameRule: "a GUID", Apply: principalExists,
 			Replaces: []string{"principalId", "roleDefinitionId", "principalType", "description"}},
 		{Token: "authorization:ManagementLockByScope", Schema: sim.SchemaOf(locks.ManagementLockByScopeArgs{}),
-			ID:   "{scope}/providers/Microsoft.Authorization/locks/{lockName}",
 			Name: name(`[^<>%&:\\?/]{1,90}`), NameRule: "1 to 90 characters, none of <>%&:\\?/",
 			Check: func(p sim.Props) []sim.Failure { return oneOf(p, "level", "CanNotDelete", "ReadOnly") }},
 		{Token: "managedidentity:UserAssignedIdentity", Schema: sim.SchemaOf(native.UserAssignedIdentityArgs{}),
-			ID:   group + "Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}",
 			Name: name(`[A-Za-z0-9][A-Za-z0-9_-]{2,127}`), NameRule: "3 to 128 letters, digits, '_' or '-'",
 			Check: located, Compute: identityOutputs},
 		{Token: "managedidentity:FederatedIdentityCredential", Schema: sim.SchemaOf(native.FederatedIdentityCredentialArgs{}),
-			ID:   group + "Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
 			Name: name(`[A-Za-z0-9][A-Za-z0-9_-]{2,119}`), NameRule: "3 to 120 letters, digits, '_' or '-'",
 			Required: []string{"audiences"}, Apply: federationUnique},
 		{Token: "keyvault:Vault", Schema: sim.SchemaOf(keyvault.VaultArgs{}),
-			ID:   group + "Microsoft.KeyVault/vaults/{vaultName}",
 			Name: name(`[A-Za-z](-?[A-Za-z0-9]){2,23}`), NameRule: "3 to 24 letters, digits or single hyphens, starting with a letter",
 			Unique: true, SoftDelete: true, Check: vaultCheck, Apply: vaultApply, Compute: vaultOutputs},
 		{Token: "keyvault:Key", Schema: sim.SchemaOf(keyvault.KeyArgs{}),
-			ID:   group + "Microsoft.KeyVault/vaults/{vaultName}/keys/{keyName}",
 			Name: name(`[A-Za-z0-9-]{1,127}`), NameRule: "1 to 127 letters, digits or hyphens",
 			Replaces: []string{"properties.kty", "properties.keySize", "properties.curveName"}, Compute: keyOutputs},
 		{Token: "containerregistry:Registry", Schema: sim.SchemaOf(registry.RegistryArgs{}),
-			ID:   group + "Microsoft.ContainerRegistry/registries/{registryName}",
 			Name: name(`[A-Za-z0-9]{5,50}`), NameRule: "5 to 50 letters or digits",
 			Unique: true, Check: registryCheck, Demand: registryDemand,
 			Compute: func(_ *sim.View, r *sim.Resource) sim.Props {
 				return sim.Props{"loginServer": lower(r.Inputs["registryName"]) + ".azurecr.io"}
 			}},
 		{Token: "containerregistry:Replication", Schema: sim.SchemaOf(registry.ReplicationArgs{}),
-			ID:   group + "Microsoft.ContainerRegistry/registries/{registryName}/replications/{replicationName}",
 			Name: name(`[A-Za-z0-9]{5,50}`), NameRule: "5 to 50 letters or digits",
 			Apply: replicationApply, Demand: registryDemand},
 	}
 }
 
 func watching() []sim.Kind {
-	insights := group + "Microsoft.Insights/"
 	return []sim.Kind{
 		{Token: "operationalinsights:Workspace", Schema: sim.SchemaOf(operational.WorkspaceArgs{}),
-			ID:   group + "Microsoft.OperationalInsights/workspaces/{workspaceName}",
 			Name: name(`[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]`), NameRule: "4 to 63 letters, digits or hyphens",
 			Check: located, Compute: func(_ *sim.View, r *sim.Resource) sim.Props { return sim.Props{"customerId": guidOf(r.ID)} }},
 		{Token: "insights:ActionGroup", Schema: sim.SchemaOf(actions.ActionGroupArgs{}),
-			ID: insights + "actionGroups/{actionGroupName}", Check: func(p sim.Props) []sim.Failure {
+			Check: func(p sim.Props) []sim.Failure {
 				if s, _ := p["groupShortName"].(string); len(s) < 1 || len(s) > 12 {
 					return []sim.Failure{{Path: "groupShortName", Reason: "must have 1 to 12 characters"}}
 				}
 				return nil
 			}},
 		{Token: "insights:MetricAlert", Schema: sim.SchemaOf(metrics.MetricAlertArgs{}),
-			ID: insights + "metricAlerts/{ruleName}", Required: []string{"scopes", "criteria"}, Check: metricCheck},
+			Required: []string{"scopes", "criteria"}, Check: metricCheck},
 		{Token: "insights:ScheduledQueryRule", Schema: sim.SchemaOf(queries.ScheduledQueryRuleArgs{}),
-			ID: insights + "scheduledQueryRules/{ruleName}", Required: []string{"scopes", "criteria"},
-			Name: name(`[^*<>%{}&:\\?/#|]{1,259}`), NameRule: "up to 259 characters", Check: queryCheck},
+			Required: []string{"scopes", "criteria"},
+			Name:     name(`[^*<>%{}&:\\?/#|]{1,259}`), NameRule: "up to 259 characters", Check: queryCheck},
 		{Token: "insights:DiagnosticSetting", Schema: sim.SchemaOf(diagnostics.DiagnosticSettingArgs{}),
-			ID: "{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}", Check: diagnosticCheck},
+			Check: diagnosticCheck},
 	}
 }

@@ -10,16 +10,15 @@ import (
 )
 
 func clusterKinds() []sim.Kind {
-	cluster := group + "Microsoft.ContainerService/managedClusters/{resourceName}"
 	return []sim.Kind{
-		{Token: "containerservice:ManagedCluster", Schema: sim.SchemaOf(native.ManagedClusterArgs{}), ID: cluster,
+		{Token: "containerservice:ManagedCluster", Schema: sim.SchemaOf(native.ManagedClusterArgs{}),
 			Name: name(`[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?`), NameRule: "1 to 63 letters, digits, '_' or '-'",
 			Required: []string{"agentPoolProfiles"}, Check: clusterCheck, Demand: clusterDemand, Apply: clusterApply, Compute: clusterOutputs,
 			Replaces: []string{"dnsPrefix", "nodeResourceGroup", "networkProfile", "apiServerAccessProfile", "identity.userAssignedIdentities"}},
-		{Token: "containerservice:AgentPool", Schema: sim.SchemaOf(native.AgentPoolArgs{}), ID: cluster + "/agentPools/{agentPoolName}",
+		{Token: "containerservice:AgentPool", Schema: sim.SchemaOf(native.AgentPoolArgs{}),
 			Name: name(`[a-z][a-z0-9]{0,11}`), NameRule: "1 to 12 lower-case letters or digits, starting with a letter",
 			Check: func(p sim.Props) []sim.Failure { return poolCheck("", p) }, Demand: poolDemand, Replaces: []string{"vmSize", "osType", "vnetSubnetID", "availabilityZones"}},
-		{Token: "containerservice:MaintenanceConfiguration", Schema: sim.SchemaOf(native.MaintenanceConfigurationArgs{}), ID: cluster + "/maintenanceConfigurations/{configName}",
+		{Token: "containerservice:MaintenanceConfiguration", Schema: sim.SchemaOf(native.MaintenanceConfigurationArgs{}),
 			Name: name(`default|aksManagedAutoUpgradeSchedule|aksManagedNodeOSUpgradeSchedule`), NameRule: "one of Azure's three",
 			Check: func(p sim.Props) []sim.Failure {
 				if h := num(get(p, "maintenanceWindow", "durationHours")); h < 4 || h > 24 {

@@ -15,26 +15,25 @@ import (
 )
 
 func network() []sim.Kind {
-	net := group + "Microsoft.Network/"
 	return []sim.Kind{
-		{Token: "network:VirtualNetwork", Schema: sim.SchemaOf(vnet.VirtualNetworkArgs{}), ID: net + "virtualNetworks/{virtualNetworkName}",
+		{Token: "network:VirtualNetwork", Schema: sim.SchemaOf(vnet.VirtualNetworkArgs{}),
 			Name: name(`[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])`), NameRule: "2 to 64 letters, digits, '.', '_' or '-'", Check: located, InUse: true},
-		{Token: "network:Subnet", Schema: sim.SchemaOf(vnet.SubnetArgs{}), ID: net + "virtualNetworks/{virtualNetworkName}/subnets/{subnetName}",
+		{Token: "network:Subnet", Schema: sim.SchemaOf(vnet.SubnetArgs{}),
 			Name: wordy, NameRule: wordyRule, Check: subnetCheck, Apply: subnetApply, InUse: true},
-		{Token: "network:NetworkSecurityGroup", Schema: sim.SchemaOf(vnet.NetworkSecurityGroupArgs{}), ID: net + "networkSecurityGroups/{networkSecurityGroupName}",
+		{Token: "network:NetworkSecurityGroup", Schema: sim.SchemaOf(vnet.NetworkSecurityGroupArgs{}),
 			Name: wordy, NameRule: wordyRule, Check: groupCheck, InUse: true},
-		{Token: "network:PrivateZone", Schema: sim.SchemaOf(private.PrivateZoneArgs{}), ID: net + "privateDnsZones/{privateZoneName}", Check: global, InUse: true},
-		{Token: "network:VirtualNetworkLink", Schema: sim.SchemaOf(private.VirtualNetworkLinkArgs{}), ID: net + "privateDnsZones/{privateZoneName}/virtualNetworkLinks/{virtualNetworkLinkName}",
+		{Token: "network:PrivateZone", Schema: sim.SchemaOf(private.PrivateZoneArgs{}), Check: global, InUse: true},
+		{Token: "network:VirtualNetworkLink", Schema: sim.SchemaOf(private.VirtualNetworkLinkArgs{}),
 			Name: wordy, NameRule: wordyRule, Check: global},
-		{Token: "network:PrivateEndpoint", Schema: sim.SchemaOf(pe.PrivateEndpointArgs{}), ID: net + "privateEndpoints/{privateEndpointName}",
+		{Token: "network:PrivateEndpoint", Schema: sim.SchemaOf(pe.PrivateEndpointArgs{}),
 			Name: wordy, NameRule: wordyRule, Check: endpointCheck, Replaces: []string{"subnet", "privateLinkServiceConnections"}},
-		{Token: "network:PrivateDnsZoneGroup", Schema: sim.SchemaOf(pe.PrivateDnsZoneGroupArgs{}), ID: net + "privateEndpoints/{privateEndpointName}/privateDnsZoneGroups/{privateDnsZoneGroupName}"},
-		{Token: "network:Zone", Schema: sim.SchemaOf(dns.ZoneArgs{}), ID: net + "dnsZones/{zoneName}", Check: global, Compute: zoneOutputs},
-		{Token: "network:RecordSet", Schema: sim.SchemaOf(dns.RecordSetArgs{}), ID: net + "dnsZones/{zoneName}/{recordType}/{relativeRecordSetName}", Check: recordCheck},
-		{Token: "network:Profile", Schema: sim.SchemaOf(traffic.ProfileArgs{}), ID: net + "trafficManagerProfiles/{profileName}",
+		{Token: "network:PrivateDnsZoneGroup", Schema: sim.SchemaOf(pe.PrivateDnsZoneGroupArgs{})},
+		{Token: "network:Zone", Schema: sim.SchemaOf(dns.ZoneArgs{}), Check: global, Compute: zoneOutputs},
+		{Token: "network:RecordSet", Schema: sim.SchemaOf(dns.RecordSetArgs{}), Check: recordCheck},
+		{Token: "network:Profile", Schema: sim.SchemaOf(traffic.ProfileArgs{}),
 			Name: name(`[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`), NameRule: "1 to 63 letters, digits or hyphens", Unique: true,
 			Check: profileCheck, Compute: func(_ *sim.View, r *sim.Resource) sim.Props { return sim.Props{} }},
-		{Token: "network:Endpoint", Schema: sim.SchemaOf(traffic.EndpointArgs{}), ID: net + "trafficManagerProfiles/{profileName}/{endpointType}/{endpointName}",
+		{Token: "network:Endpoint", Schema: sim.SchemaOf(traffic.EndpointArgs{}),
 			Check: trafficCheck, Apply: priorityUnique},
 	}
 }

@@ -10,19 +10,17 @@ import (
 )
 
 func sqlKinds() []sim.Kind {
-	server := group + "Microsoft.Sql/servers/{serverName}"
-	database := server + "/databases/{databaseName}"
 	return []sim.Kind{
-		{Token: "sql:Server", Schema: sim.SchemaOf(sql.ServerArgs{}), ID: server,
+		{Token: "sql:Server", Schema: sim.SchemaOf(sql.ServerArgs{}),
 			Name: name(`[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`), NameRule: "1 to 63 lower-case letters, digits or hyphens", Unique: true,
 			Check: serverCheck, Replaces: []string{"administratorLogin"},
 			Compute: func(_ *sim.View, r *sim.Resource) sim.Props {
 				return sim.Props{"fullyQualifiedDomainName": lower(r.Inputs["serverName"]) + ".database.windows.net", "state": "Ready"}
 			}},
-		{Token: "sql:Database", Schema: sim.SchemaOf(sql.DatabaseArgs{}), ID: database,
+		{Token: "sql:Database", Schema: sim.SchemaOf(sql.DatabaseArgs{}),
 			Name: name(`[^<>*%&:\\/?]{0,127}[^<>*%&:\\/?. ]`), NameRule: "1 to 128 characters, none of <>*%&:\\/?, not ending in a dot or blank",
 			Check: databaseCheck, Demand: databaseDemand, Replaces: []string{"collation", "createMode"}},
-		{Token: "sql:BackupShortTermRetentionPolicy", Schema: sim.SchemaOf(sql.BackupShortTermRetentionPolicyArgs{}), ID: database + "/backupShortTermRetentionPolicies/{policyName}",
+		{Token: "sql:BackupShortTermRetentionPolicy", Schema: sim.SchemaOf(sql.BackupShortTermRetentionPolicyArgs{}),
 			Name: name(`default`), NameRule: "default", Singleton: true, Check: func(p sim.Props) []sim.Failure {
 				var f []sim.Failure
 				if d := num(p["retentionDays"]); d < 1 || d > 35 {
@@ -33,14 +31,14 @@ func sqlKinds() []sim.Kind {
 				}
 				return f
 			}},
-		{Token: "sql:LongTermRetentionPolicy", Schema: sim.SchemaOf(sql.LongTermRetentionPolicyArgs{}), ID: database + "/backupLongTermRetentionPolicies/{policyName}",
+		{Token: "sql:LongTermRetentionPolicy", Schema: sim.SchemaOf(sql.LongTermRetentionPolicyArgs{}),
 			Name: name(`default`), NameRule: "default", Singleton: true, Check: func(p sim.Props) []sim.Failure {
 				if w := num(p["weekOfYear"]); str(p, "yearlyRetention") != "" && (w < 1 || w > 52) {
 					return []sim.Failure{{Path: "weekOfYear", Reason: "must be 1 to 52"}}
 				}
 				return nil
 			}},
-		{Token: "sql:ExtendedServerBlobAuditingPolicy", Schema: sim.SchemaOf(sql.ExtendedServerBlobAuditingPolicyArgs{}), ID: server + "/extendedAuditingSettings/{blobAuditingPolicyName}",
+		{Token: "sql:ExtendedServerBlobAuditingPolicy", Schema: sim.SchemaOf(sql.ExtendedServerBlobAuditingPolicyArgs{}),
 			Name: name(`default`), NameRule: "default", Singleton: true},
 	}
 }

@@ -10,17 +10,14 @@ import (
 )
 
 func storageKinds() []sim.Kind {
-	account := group + "Microsoft.Storage/storageAccounts/{accountName}"
 	return []sim.Kind{
-		{Token: "storage:StorageAccount", Schema: sim.SchemaOf(storage.StorageAccountArgs{}), ID: account,
+		{Token: "storage:StorageAccount", Schema: sim.SchemaOf(storage.StorageAccountArgs{}),
 			Name: name(`[a-z0-9]{3,24}`), NameRule: "3 to 24 lower-case letters or digits",
 			Unique: true, Check: accountCheck, Demand: accountDemand, Apply: accountApply, Compute: accountOutputs,
 			Replaces: []string{"kind", "immutableStorageWithVersioning.enabled", "isHnsEnabled", "encryption.requireInfrastructureEncryption"}},
 		{Token: "storage:BlobServiceProperties", Schema: sim.SchemaOf(storage.BlobServicePropertiesArgs{}),
-			ID:   account + "/blobServices/{blobServicesName}",
 			Name: name(`default`), NameRule: "default", Singleton: true, Check: serviceCheck},
 		{Token: "storage:BlobContainer", Schema: sim.SchemaOf(storage.BlobContainerArgs{}),
-			ID:   account + "/blobServices/default/containers/{containerName}",
 			Name: name(`[a-z0-9](-?[a-z0-9]){2,62}|\$root|\$web|\$logs`), NameRule: "3 to 63 lower-case letters, digits or single hyphens",
 			Apply: containerApply},
 	}

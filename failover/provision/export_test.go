@@ -1,0 +1,4 @@
+package provision
+
+// Settle is settle, for tests.
+var Settle = settle
