@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ func (a *app) reportKit(r kitResult, what string) error {
 		}
 		if r.Folder != "" {
 			line(w, "in\t%s\tcd there, then: bin/lifeboat failover plan --latest", r.Folder)
+			line(w, "\tfor stacks\texport PATH=\"$PWD/bin:$PATH\" PULUMI_HOME=\"$PWD\"")
 		}
 	})
 }
@@ -267,8 +269,8 @@ func (a *app) kitVerifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Prove a kit: unpack it, restore its code, and have its own program plan from it alone",
 		Long: `Unpack the kit into a folder that is removed again, every byte checked; restore the code backup that
-it names; then run the lifeboat inside the kit, on the configuration inside the kit, to plan a failover with
-the primary's store left alone. The plan is not kept.`,
+it names; ask the kit's Pulumi CLI which plugins it finds there; then run the lifeboat inside the kit, on the
+configuration inside the kit, to plan a failover with the primary's store left alone. The plan is not kept.`,
 		Args: noArgs,
 	}
 	b := a.bridgeFlags(cmd, false)
@@ -302,10 +304,8 @@ func (a *app) kitVerify(ctx context.Context, b *bridge, number uint64) (err erro
 	if here := runtime.GOOS + "/" + runtime.GOARCH; m.Platform != here {
 		return fmt.Errorf("%w: kit %d is for %s, this machine is %s: its bytes are whole, its program was not run", errRefused, m.Number, m.Platform, here)
 	}
-	if want := m.Versions["pulumi"]; want != "" {
-		if have, err := pulumiVersion(ctx, filepath.Join(inside, "bin", "pulumi")); err != nil || have != want {
-			return fmt.Errorf("%w: the Pulumi CLI of kit %d says that it is %q, want %q (%w)", kit.ErrDamaged, m.Number, have, want, err)
-		}
+	if err := kitPlugins(ctx, inside, m); err != nil {
+		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(inside, "bin", "lifeboat"), "failover", "plan", "--latest", "--dry-run", "--json", "--quiet", "--primary-lost", "--config", defaultConfig)
 	cmd.Dir = inside
@@ -315,6 +315,35 @@ func (a *app) kitVerify(ctx context.Context, b *bridge, number uint64) (err erro
 		return fmt.Errorf("%w: kit %d cannot plan by itself: %w: %s", kit.ErrDamaged, m.Number, err, strings.TrimSpace(errs.String()))
 	}
 	return a.reportKit(kitResult{Manifest: m, Plan: json.RawMessage(out.String())}, "proven")
+}
+
+// kitPlugins asks the kit's own CLI which release it is and which plugins it finds in the kit.
+func kitPlugins(ctx context.Context, inside string, m *kit.Manifest) error {
+	want := m.Versions["pulumi"]
+	if want == "" {
+		return nil // the kit is without it, and preflight says so where it matters
+	}
+	pulumi := filepath.Join(inside, "bin", "pulumi")
+	if have, err := pulumiVersion(ctx, pulumi); err != nil || have != want {
+		return fmt.Errorf("%w: the Pulumi CLI of kit %d says that it is %q, want %q (%w)", kit.ErrDamaged, m.Number, have, want, err)
+	}
+	cmd := exec.CommandContext(ctx, pulumi, "plugin", "ls", "--json")
+	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true", "PULUMI_HOME="+inside)
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%w: the Pulumi CLI of kit %d cannot list its plugins: %w", kit.ErrDamaged, m.Number, err)
+	}
+	var found []struct{ Name, Kind, Version string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		return fmt.Errorf("%w: the Pulumi CLI of kit %d lists its plugins as %.100q: %w", kit.ErrDamaged, m.Number, out, err)
+	}
+	for name, version := range m.Versions {
+		plugin, is := strings.CutPrefix(name, "plugin ")
+		if is && !slices.Contains(found, struct{ Name, Kind, Version string }{plugin, "resource", version}) {
+			return fmt.Errorf("%w: the Pulumi CLI of kit %d does not find %s %s in it", kit.ErrDamaged, m.Number, name, version)
+		}
+	}
+	return nil
 }
 
 func (a *app) kitUnpackCommand() *cobra.Command {

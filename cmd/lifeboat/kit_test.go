@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/failover/preflight"
+	"lifeboat/internal/azuresim/simtest"
 )
 
 // small is a program that stands for others in tests: what it says is what it is asked for.
@@ -21,12 +22,13 @@ func (c *company) small(name, text string) string {
 	return file
 }
 
-// TestKitPlansByItself builds a kit with this very program, and proves it with everything
-// else gone: the primary's store, and the files that it was built from.
+// TestKitPlansByItself builds a kit with this very program and the real Pulumi CLI, which
+// has to find the plugin in it, and proves it with everything else gone: the primary's store,
+// and the files that it was built from.
 func TestKitPlansByItself(t *testing.T) {
 	t.Parallel()
 	c, args := newBridge(t)
-	pulumi := c.small("tools/pulumi", "#!/bin/sh\necho v3.259.0\n")
+	pulumi := filepath.Join(simtest.Home(t), "bin", "pulumi")
 	c.small("plugins/resource-azure-native-v3.6.0/pulumi-resource-azure-native", "plugin")
 	c.plainCommittee()
 	got := c.run("code", "backup", "--repository", c.repository(), "--quiet", "--config", filepath.Join(c.root, "lifeboat.yaml"))
@@ -43,7 +45,9 @@ func TestKitPlansByItself(t *testing.T) {
 	require.Zero(t, got.code, got.errout)
 	require.Contains(t, got.out, "unchanged")
 
-	require.NoError(t, os.RemoveAll(filepath.Join(c.root, "primary")))
+	for _, gone := range []string{"primary", "plugins"} {
+		require.NoError(t, os.RemoveAll(filepath.Join(c.root, gone)))
+	}
 	got = c.run(verb("kit", "verify", "--json")...)
 	require.Zero(t, got.code, got.errout)
 	var proven kitResult
@@ -63,6 +67,22 @@ func TestKitPlansByItself(t *testing.T) {
 
 	r := c.preflights(args, 0, "--pulumi", pulumi, "--repository", filepath.Join(c.root, "repository"))
 	require.Equal(t, preflight.Pass, r["operator's kit"].Status, r["operator's kit"].Found)
+}
+
+// TestAKitWhosePluginIsNotFoundIsDamaged: every byte is as it was stored, and the CLI does
+// not find what it would need.
+func TestAKitWhosePluginIsNotFoundIsDamaged(t *testing.T) {
+	t.Parallel()
+	c, _ := newBridge(t)
+	pulumi := c.small("tools/pulumi", "#!/bin/sh\n[ \"$1\" = version ] && echo v3.259.0 || echo '[{\"name\": \"azure-native\", \"kind\": \"resource\", \"version\": \"3.5.0\"}]'\n")
+	c.small("plugins/resource-azure-native-v3.6.0/pulumi-resource-azure-native", "plugin")
+	c.plainCommittee()
+	config := filepath.Join(c.root, "lifeboat.yaml")
+	got := c.run("kit", "build", "--pulumi", pulumi, "--plugins", filepath.Join(c.root, "plugins"), "--config", config)
+	require.Zero(t, got.code, got.errout)
+	got = c.run("kit", "verify", "--config", config)
+	require.Equal(t, 7, got.code, got.errout)
+	require.Contains(t, got.errout, "does not find plugin azure-native 3.6.0")
 }
 
 // plainCommittee leaves out the channels that name files beside the committee's.
