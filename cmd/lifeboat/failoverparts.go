@@ -34,6 +34,7 @@ type expedition struct {
 	hash     string
 	options  runOptions
 	stack    *provision.Stack // nil: there is none
+	unasked  string           // why the cloud could not say what it holds of the stack
 	decision *failover.Decision
 	outputs  *outputs.Outputs // of the stack, once they are known
 	parts    runs.Parts
@@ -258,9 +259,38 @@ func (e *expedition) openStack() error {
 	stack, err := provision.New(provision.Config{
 		Settings: s, Run: e.stackRun(),
 		Backend: e.bridge.config.Failover.Backend.Reveal(), BreakLock: e.options.takeOver,
+		Inventory: e.inventory,
 	})
 	e.stack = stack
 	return err
+}
+
+// inventory asks the cloud what it holds of the stack. No answer does not undo a teardown:
+// it is told, and stands in the report.
+func (e *expedition) inventory(ctx context.Context, stack string) ([]string, error) {
+	derived, err := e.bridge.stack.ForFailover(e.stackRun())
+	if err != nil {
+		return nil, err
+	}
+	cloud, _ := e.app.cloud(e.bridge.stack)
+	groups, ok := cloud.(interface {
+		InGroups(ctx context.Context, groups ...string) ([]string, error)
+	})
+	if !ok {
+		e.unasked = "nobody is signed in to Azure"
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, runPatience)
+	defer cancel()
+	names := derived.Names()
+	left, err := groups.InGroups(ctx, names.Group(), names.NodeGroup())
+	e.unasked = ""
+	if err != nil {
+		e.unasked = err.Error()
+		e.app.logger().Warn("Azure did not say what it holds of the stack", "stack", stack, "err", err)
+		return nil, nil
+	}
+	return left, nil
 }
 
 // stackRun is what the stack of the plan has beside its settings.
@@ -314,11 +344,11 @@ func (e *expedition) place(out *outputs.Outputs) runs.Place {
 // Destroy implements runs.Cloud.
 func (e *expedition) Destroy(ctx context.Context, say func(string)) (runs.Teardown, error) {
 	left, err := e.stack.Destroy(ctx, say)
-	return runs.Teardown{Left: left}, err
+	return runs.Teardown{Left: left, Unasked: e.unasked}, err
 }
 
 // Gone implements runs.Cloud.
 func (e *expedition) Gone(ctx context.Context) (runs.Teardown, bool, error) {
 	left, gone, err := e.stack.Gone(ctx)
-	return runs.Teardown{Left: left}, gone, err
+	return runs.Teardown{Left: left, Unasked: e.unasked}, gone, err
 }

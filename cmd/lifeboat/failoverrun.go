@@ -231,7 +231,7 @@ func printRun(w io.Writer, r runResult) {
 	}
 	switch {
 	case r.Kind == failover.Drill:
-		line(w, "left behind\t%d", len(e.Teardown.Left))
+		line(w, "left behind\t%d\t%s", len(e.Teardown.Left), e.Teardown.Proof())
 	case e.Protection.Mirror == "":
 		line(w, "NOT PROTECTED\tthere is no new mirror: set failover.new_mirror.store, then 'lifeboat agent'")
 	default:

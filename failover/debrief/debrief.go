@@ -229,6 +229,9 @@ func (d *Debrief) deviations(h run.History, e *run.Evidence) []string {
 	if d.Plan.Kind != failover.Drill && e.Protection.Mirror == "" {
 		list = append(list, "there is no new mirror: what is committed from now on is in one region only")
 	}
+	if e.Teardown.Unasked != "" {
+		list = append(list, "what the teardown left is known "+e.Teardown.Proof())
+	}
 	list = append(list, e.Readiness.Notes...)
 	for _, a := range e.Authority.Approvals {
 		if a.Reason != "" {

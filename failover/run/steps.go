@@ -115,6 +115,17 @@ type Protection struct {
 // Teardown is what is left of a drill's stack: nothing, or it fails.
 type Teardown struct {
 	Left []string `json:"left"`
+	// Unasked is why the cloud did not say what it holds; then the engine's state is all
+	// that Left is known by.
+	Unasked string `json:"unasked,omitempty"`
+}
+
+// Proof says by what it is known what is left.
+func (t Teardown) Proof() string {
+	if t.Unasked != "" {
+		return "by the engine's state alone; the cloud was not asked: " + t.Unasked
+	}
+	return "by the engine's state, and by the cloud"
 }
 
 // Reported names the report.

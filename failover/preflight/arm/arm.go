@@ -1,4 +1,4 @@
-// Package arm asks Azure Resource Manager about quota and sizes.
+// Package arm asks Azure Resource Manager about quota and sizes, and what a resource group holds.
 //
 // It reads, and does so with the identity that is signed in (managed identity, workload
 // identity, Azure CLI): the role Reader on the subscription suffices.
@@ -7,6 +7,7 @@ package arm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -30,6 +31,7 @@ const (
 	computeUsages = "2024-07-01"
 	computeSKUs   = "2021-07-01"
 	sqlUsages     = "2023-08-01"
+	groupItems    = "2024-11-01"
 )
 
 // maxPages bounds a listing that never ends.
@@ -70,7 +72,7 @@ func New(cfg Config) (*Client, error) {
 // Free is how many vCPUs of each family, and vCores of SQL, are left in a region.
 func (c *Client) Free(ctx context.Context, region string) (map[string]int64, error) {
 	free := map[string]int64{}
-	err := list(ctx, c, "Microsoft.Compute/locations/"+region+"/usages", computeUsages, "", func(u struct {
+	err := list(ctx, c, "providers/Microsoft.Compute/locations/"+region+"/usages", computeUsages, "", func(u struct {
 		Limit, CurrentValue int64
 		Name                struct{ Value string }
 	}) {
@@ -79,7 +81,7 @@ func (c *Client) Free(ctx context.Context, region string) (map[string]int64, err
 	if err != nil {
 		return nil, err
 	}
-	err = list(ctx, c, "Microsoft.Sql/locations/"+region+"/usages", sqlUsages, "", func(u struct {
+	err = list(ctx, c, "providers/Microsoft.Sql/locations/"+region+"/usages", sqlUsages, "", func(u struct {
 		Name       string
 		Properties struct{ Limit, CurrentValue float64 }
 	}) {
@@ -93,7 +95,7 @@ func (c *Client) Free(ctx context.Context, region string) (map[string]int64, err
 // Sizes are the sizes of virtual machine that the subscription may use in a region.
 func (c *Client) Sizes(ctx context.Context, region string) ([]string, error) {
 	var sizes []string
-	err := list(ctx, c, "Microsoft.Compute/skus", computeSKUs, "location eq '"+region+"'", func(s struct {
+	err := list(ctx, c, "providers/Microsoft.Compute/skus", computeSKUs, "location eq '"+region+"'", func(s struct {
 		ResourceType, Name string
 		Restrictions       []struct{ Type string }
 	}) {
@@ -110,20 +112,48 @@ func (c *Client) Sizes(ctx context.Context, region string) ([]string, error) {
 	return sizes, err
 }
 
+// InGroups lists the resource groups that there are of those named, each followed by the
+// resources in it, by id. What lies inside another resource, such as a database in its
+// server, is not listed on its own.
+func (c *Client) InGroups(ctx context.Context, groups ...string) ([]string, error) {
+	var ids []string
+	for _, name := range groups {
+		path := "resourceGroups/" + url.PathEscape(name)
+		var group struct{ ID string }
+		err := c.get(ctx, c.address(path, url.Values{"api-version": {groupItems}}), &group)
+		var refused *azcore.ResponseError
+		if errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound && refused.ErrorCode == "ResourceGroupNotFound" {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for resource group %s: %w", name, err)
+		}
+		ids = append(ids, group.ID)
+		var inside []string
+		err = list(ctx, c, path+"/resources", groupItems, "", func(r struct{ ID string }) { inside = append(inside, r.ID) })
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(inside)
+		ids = append(ids, inside...)
+	}
+	return ids, nil
+}
+
 // list visits every item of a listing under the subscription.
 func list[T any](ctx context.Context, c *Client, path, version, filter string, visit func(T)) error {
 	query := url.Values{"api-version": {version}}
 	if filter != "" {
 		query.Set("$filter", filter)
 	}
-	next := fmt.Sprintf("%s/subscriptions/%s/providers/%s?%s", c.cfg.Endpoint, url.PathEscape(c.cfg.Subscription), path, query.Encode())
+	next, what := c.address(path, query), strings.TrimPrefix(path, "providers/")
 	for range maxPages {
 		var page struct {
 			Value    []T
 			NextLink string
 		}
 		if err := c.get(ctx, next, &page); err != nil {
-			return fmt.Errorf("list %s: %w", path, err)
+			return fmt.Errorf("list %s: %w", what, err)
 		}
 		for _, item := range page.Value {
 			visit(item)
@@ -133,11 +163,16 @@ func list[T any](ctx context.Context, c *Client, path, version, filter string, v
 		}
 		// The token goes to whoever is asked: never follow a link to another host.
 		if !strings.HasPrefix(page.NextLink, c.cfg.Endpoint+"/") {
-			return fmt.Errorf("list %s: it goes on at another host, %q", path, page.NextLink)
+			return fmt.Errorf("list %s: it goes on at another host, %q", what, page.NextLink)
 		}
 		next = page.NextLink
 	}
-	return fmt.Errorf("list %s: it has over %d pages", path, maxPages)
+	return fmt.Errorf("list %s: it has over %d pages", what, maxPages)
+}
+
+// address is that of a path under the subscription.
+func (c *Client) address(path string, query url.Values) string {
+	return fmt.Sprintf("%s/subscriptions/%s/%s?%s", c.cfg.Endpoint, url.PathEscape(c.cfg.Subscription), path, query.Encode())
 }
 
 func (c *Client) get(ctx context.Context, address string, into any) error {

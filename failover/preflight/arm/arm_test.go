@@ -77,3 +77,41 @@ func TestTheTokenStaysHere(t *testing.T) {
 	require.ErrorContains(t, err, "another host")
 	require.NotContains(t, err.Error(), "t0ken")
 }
+
+// TestInGroups answers as the resource manager's reference shows it.
+func TestInGroups(t *testing.T) {
+	t.Parallel()
+	const group = "/subscriptions/sub/resourceGroups/rg-careful-d1"
+	c, _ := client(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("api-version") == "" {
+			http.Error(w, `{"error":{"code":"MissingApiVersionParameter"}}`, http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case group:
+			fmt.Fprintf(w, `{"id":%q,"name":"rg-careful-d1","location":"ukwest","properties":{"provisioningState":"Deleting"}}`, group)
+		case group + "/resources":
+			fmt.Fprintf(w, `{"value":[{"id":"%[1]s/providers/Microsoft.Sql/servers/s","type":"Microsoft.Sql/servers"},{"id":"%[1]s/providers/Microsoft.KeyVault/vaults/v"}]}`, group)
+		case "/subscriptions/sub/resourceGroups/forbidden":
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"error":{"code":"AuthorizationFailed","message":"no"}}`)
+		case "/subscriptions/sub/resourceGroups/lost":
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":{"code":"SubscriptionNotFound","message":"no"}}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"error":{"code":"ResourceGroupNotFound","message":"could not be found"}}`)
+		}
+	})
+	ids, err := c.InGroups(t.Context(), "rg-careful-d1", "rg-careful-d1-nodes")
+	require.NoError(t, err)
+	require.Equal(t, []string{group, group + "/providers/Microsoft.KeyVault/vaults/v", group + "/providers/Microsoft.Sql/servers/s"}, ids)
+	ids, err = c.InGroups(t.Context(), "rg-careful-d1-nodes")
+	require.NoError(t, err)
+	require.Empty(t, ids, "gone")
+	for _, name := range []string{"forbidden", "lost"} { // no answer is no proof
+		_, err = c.InGroups(t.Context(), name)
+		require.ErrorContains(t, err, "resource group "+name)
+	}
+}
