@@ -371,7 +371,7 @@ func (o objects) wholePack(ctx context.Context, p pack) ([]byte, *packIndex, err
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := o.ranged(ctx, p.name(), 0, x.size+1)
+	body, err := o.pieces(ctx, p.name(), x.size+1)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -384,4 +384,33 @@ func (o objects) wholePack(ctx context.Context, p pack) ([]byte, *packIndex, err
 		}
 	}
 	return body, x, nil
+}
+
+const (
+	// wholePiece is how much of a whole pack one request asks for, and wholeWidth how many
+	// such requests are under way.
+	wholePiece = 4 << 20
+	wholeWidth = 8
+)
+
+// pieces reads the first n bytes of a large object by several requests at once, or all
+// there are. n is to be trusted.
+func (o objects) pieces(ctx context.Context, name string, n int64) ([]byte, error) {
+	offsets := func(yield func(int64) bool) {
+		for off := int64(0); off < n && yield(off); off += wholePiece {
+		}
+	}
+	body := make([]byte, 0, n)
+	for b, err := range prefetch(ctx, wholeWidth, offsets, func(ctx context.Context, off int64) ([]byte, error) {
+		return o.ranged(ctx, name, off, min(wholePiece, n-off))
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		body = append(body, b...)
+		if len(body)%wholePiece != 0 {
+			break // the object ends here
+		}
+	}
+	return body, nil
 }
