@@ -88,7 +88,7 @@ func (c *copier) segments(ctx context.Context, from, to Slot) error {
 // take brings one segment on its way, or has it wait for those that it goes with. Nothing
 // waits while memory is asked for a segment that goes alone, which may need all of it.
 func (c *copier) take(ctx context.Context, at atSlot) error {
-	alone := at.segment.info.Slot >= c.settled || len(at.bytes) > maxPackedBytes
+	alone := at.segment.info.Slot >= c.settled || len(at.bytes) > worthPacking
 	if alone || c.gather.full(at) {
 		if err := c.flush(ctx); err != nil {
 			return err
@@ -182,6 +182,10 @@ func (c *copier) pack(ctx context.Context, p pack) error {
 // copyWidth is how many objects are on their way at once, and how many are read ahead; at
 // most MaxPipeline. Between regions it is what hides the round trips.
 const copyWidth = 32
+
+// worthPacking: for a larger segment its bytes count and not its request, and going alone it
+// need not wait for others.
+const worthPacking = 256 << 10
 
 // copyBytes bounds the bytes of segments on their way; a larger one goes alone. It is
 // enough for two packs of the usual size: one gathers while one is sent.

@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,6 +68,30 @@ func TestNewMirrorGetsPacks(t *testing.T) {
 	fill(t, w, 1)
 	require.NoError(t, w.Close(background))
 	requireWhole(t, next, all+3)
+}
+
+// Large segments go as they are, and what is before and behind them is packed.
+func TestNewMirrorGetsLargeSegmentsAlone(t *testing.T) {
+	t.Parallel()
+	local, fresh := memory.New(), memory.New()
+	w := openWithSchema(t, local, memory.New())
+	fill(t, w, 5)
+	noise := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+	seq, err := w.Append(background, one("large", insert("t0", 99, string(noise))))
+	require.NoError(t, err)
+	require.NoError(t, w.WaitDurable(background, seq))
+	fill(t, w, 5)
+	crash(w)
+	w, err = openPacking(background, local, fresh)
+	require.NoError(t, err)
+	require.NoError(t, w.Close(background))
+	_, alone := fresh.Bytes(eventlog.SegmentName(1, 6))
+	require.True(t, alone)
+	_, packed := fresh.Bytes("packs/00000001/0000000000000003-0000000000000005")
+	require.True(t, packed)
+	require.Equal(t, segments(t, local), segments(t, fresh))
+	requireWhole(t, fresh, 11)
 }
 
 // Segments that only one store has are never packed: the writer may still be alive.

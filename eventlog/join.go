@@ -33,8 +33,8 @@ func (o objects) join(ctx context.Context, r *epochRecord, p pack, before Positi
 }
 
 // PlanPacks cuts segments of this log that have objects of their own, in order of their
-// names, into the packs that Compact would make of them, for a store that lacks them.
-// What must not be packed yet, or is not worth it, is in none.
+// names, into packs as Compact does, for a store that lacks them. What must not be packed
+// yet, or is not worth it (few, or large ones), is in none.
 func (l *Log) PlanPacks(ctx context.Context, segments []blob.Info) (names []string, err error) {
 	byEpoch := map[Epoch][]single{}
 	var epochs []Epoch
@@ -58,7 +58,7 @@ func (l *Log) PlanPacks(ctx context.Context, segments []blob.Info) (names []stri
 		}
 		var below []single
 		for _, s := range byEpoch[e] {
-			if s.slot < settled {
+			if s.slot < settled && s.size <= worthPacking {
 				below = append(below, s)
 			}
 		}
