@@ -106,9 +106,9 @@ func (e *expedition) inCluster(outside runs.Database) *cluster.Database {
 	}
 }
 
-// podMemory is what a pod whose restore may use so much needs, bytes: the rest is the
-// target's cache and the program itself.
-func podMemory(restore config.Size) int64 { return int64(restore) + int64(restore)/2 + 128<<20 }
+// podMemory is what a pod whose restore may use so much needs, bytes: the program's own code
+// is not counted in that, nor is all of what a driver holds.
+func podMemory(restore config.Size) int64 { return int64(restore)*5/4 + 128<<20 }
 
 func (e *expedition) openCluster(ctx context.Context, _ runs.Place) (*cluster.Cluster, error) {
 	file := e.bridge.config

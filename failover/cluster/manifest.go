@@ -31,7 +31,7 @@ const (
 const (
 	nobody   = 65532         // the user of the images, which the Dockerfile sets
 	keptFor  = 7 * 24 * 3600 // seconds that a Job that has ended stays, as evidence
-	attempts = 4             // tries of a pod by the cluster itself, beyond the first
+	attempts = 6             // tries of a pod by the cluster itself, beyond the first: ten minutes of pauses
 )
 
 // Task is one verb to run.
