@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/eventlog"
+	"lifeboat/failover/budget"
 	"lifeboat/failover/incident/report"
 	runs "lifeboat/failover/run"
 	"lifeboat/internal/blob/dir"
@@ -93,6 +95,24 @@ func write(t *testing.T, path string) error {
 	return err
 }
 
+// teaches checks what the next forecast learns from a run without a stack.
+func (c *company) teaches(id string) {
+	c.t.Helper()
+	store, err := dir.Open(filepath.Join(c.root, "mirror"))
+	require.NoError(c.t, err)
+	seen, err := budget.Observations(c.t.Context(), store)
+	require.NoError(c.t, err)
+	i := slices.IndexFunc(seen, func(o budget.Observation) bool { return o.Run == id })
+	require.GreaterOrEqual(c.t, i, 0)
+	require.Positive(c.t, seen[i].Work.Rows)
+	var parts []string
+	for _, p := range seen[i].Parts {
+		parts = append(parts, p.Name)
+	}
+	require.Subset(c.t, parts, []string{"restore", "restore: changes", "restore: load", "restore: finish", "restore: verify", "verify", "probe"})
+	require.NotContains(c.t, parts, "provision", "it would make the next stack look free")
+}
+
 // TestFailoverFromTheCommandLine: from an approved plan to users who are served again, and
 // back.
 func TestFailoverFromTheCommandLine(t *testing.T) {
@@ -128,6 +148,7 @@ func TestFailoverFromTheCommandLine(t *testing.T) {
 		require.True(t, beside[name], name)
 	}
 	require.False(t, beside["provision"], "there is no stack to bring up")
+	c.teaches(id)
 
 	got = c.run(args("failover", "run", id)...)
 	require.NotZero(t, got.code, "it ran already")

@@ -70,7 +70,7 @@ func (d *Debrief) Report(ctx context.Context, e *run.Evidence) (run.Reported, er
 			return run.Reported{}, fmt.Errorf("keep the report: %w", err)
 		}
 	}
-	if err := budget.Observe(ctx, d.Store, d.observation(x, e)); err != nil && d.Warn != nil {
+	if err := budget.Observe(ctx, d.Store, d.observation(x)); err != nil && d.Warn != nil {
 		d.Warn("what this run took will not improve the next forecast", err)
 	}
 	if d.Tell != nil {
@@ -244,13 +244,12 @@ func (d *Debrief) deviations(h run.History, e *run.Evidence) []string {
 // observation is what the next forecast learns. Of a restore whose work this runner does
 // not know, because another one began it, and of a stack that did not have to be brought
 // up, the times say nothing.
-func (d *Debrief) observation(x report.Exercise, e *run.Evidence) budget.Observation {
+func (d *Debrief) observation(x report.Exercise) budget.Observation {
 	o := budget.Observation{At: x.Ended, Run: x.ID, Database: d.Database, Work: d.Work,
 		Forecast: d.Plan.Forecast.TotalSeconds, Actual: x.Ended.Sub(x.Began).Seconds()}
 	known := d.Work != (budget.Work{})
 	for _, s := range x.Steps {
-		_, part := e.Restored.Seconds[strings.TrimPrefix(s.Name, budget.RestorePart(""))]
-		if part && !known || budget.OfStack(failover.StepName(s.Name)) && d.Plan.Stack.Settings == "" {
+		if strings.HasPrefix(s.Name, budget.RestorePart("")) && !known || budget.OfStack(failover.StepName(s.Name)) && d.Plan.Stack.Settings == "" {
 			continue
 		}
 		o.Parts = append(o.Parts, budget.Part{Name: s.Name, Seconds: s.Took.Seconds()})
