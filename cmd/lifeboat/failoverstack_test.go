@@ -201,7 +201,7 @@ func (v *voyage) finishes(args func(...string) []string, id string) (r runResult
 	require.Equal(v.t, 34, got.code, got.errout)
 	got = v.child(v.engine, args("failover", "resume", id, "--take-over", "--primary-lost"))
 	require.Zero(v.t, got.code, got.errout)
-	require.Contains(v.t, got.errout, "that an interrupted update was making")
+	require.Contains(v.t, got.errout, "that an update was making")
 	return decode[runResult](v.t, got.out)
 }
 

@@ -15,16 +15,16 @@ import (
 	"lifeboat/infra/azure"
 )
 
-// adopt takes into the engine's state what the cloud was making when an update died. The
-// engine wrote down that it had begun, and cannot know whether it came to be; left at that,
-// the next update would find the name taken. But the id of each follows from its inputs:
+// adopt takes into the engine's state what the cloud was making when an update died, and
+// what an update failed to create. The engine knows that it had begun, and cannot know
+// whether it came to be; left at that, the next update would find the name taken. But the id of each follows from its inputs:
 // it is entered under that id and then looked up. What is there stays, to be brought to
 // what the program wants; what is not there is forgotten, and made anew.
 //
 // Killed between the two, the next adopt looks them up: they have no outputs yet. The
 // state goes out and in as the backend keeps it, so its secrets stay encrypted; a stack
 // that another update has locked is left alone, with ErrLocked.
-func (s *Stack) adopt(ctx context.Context, stack *auto.Stack, say func(string)) error {
+func (s *Stack) adopt(ctx context.Context, stack *auto.Stack, say func(string), failed []apitype.StepEventStateMetadata) error {
 	state, err := s.pulumi(ctx, nil, "stack", "export", "--stack", s.name)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *Stack) adopt(ctx context.Context, stack *auto.Stack, say func(string)) 
 	if err != nil {
 		return err
 	}
-	settled, unsure, err := settle(state, want.Subscription)
+	settled, unsure, err := settle(state, want.Subscription, failed)
 	if err != nil {
 		return fmt.Errorf("state of stack %s: %w", s.name, err)
 	}
@@ -46,7 +46,7 @@ func (s *Stack) adopt(ctx context.Context, stack *auto.Stack, say func(string)) 
 		return nil
 	}
 	if say != nil {
-		say(fmt.Sprintf("looks for %d resources that an interrupted update was making", len(unsure)))
+		say(fmt.Sprintf("looks for %d resources that an update was making", len(unsure)))
 	}
 	_, err = stack.Refresh(ctx, optrefresh.SuppressProgress(), optrefresh.Target(unsure))
 	return err
@@ -62,18 +62,36 @@ type entry struct {
 	Outputs json.RawMessage `json:"outputs"`
 }
 
-// settle enters the creations that a state has open among its resources; settled is nil
-// when there are none. unsure are the URNs of all resources that have not been looked up.
+// creation is a resource that was being made, as the state has it.
+type creation struct {
+	Type     apitype.OperationType `json:"type"`
+	Resource json.RawMessage       `json:"resource"`
+}
+
+// creations are those that failed. Their inputs have no secrets: looking them up finds the
+// real ones, and the next update sees to the rest.
+func creations(failed []apitype.StepEventStateMetadata) ([]creation, error) {
+	var list []creation
+	for _, f := range failed {
+		text, err := json.Marshal(map[string]any{"urn": f.URN, "type": f.Type, "custom": f.Custom, "parent": f.Parent,
+			"provider": f.Provider, "protect": f.Protect, "retainOnDelete": f.RetainOnDelete, "inputs": f.Inputs})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.URN, err)
+		}
+		list = append(list, creation{apitype.OperationTypeCreating, text})
+	}
+	return list, nil
+}
+
+// settle enters the creations that a state has open, and those that failed, among its
+// resources; settled is nil when there are none. unsure are the URNs of all resources that have not been looked up.
 // What this program does not know of a state is kept as it is.
-func settle(state []byte, subscription string) (settled []byte, unsure []string, err error) {
+func settle(state []byte, subscription string, failed []apitype.StepEventStateMetadata) (settled []byte, unsure []string, err error) {
 	var whole apitype.UntypedDeployment
 	var deployment map[string]json.RawMessage
 	var open struct {
 		Resources []json.RawMessage `json:"resources"`
-		Pending   []struct {
-			Type     apitype.OperationType `json:"type"`
-			Resource json.RawMessage       `json:"resource"`
-		} `json:"pending_operations"`
+		Pending   []creation        `json:"pending_operations"`
 	}
 	err = json.Unmarshal(state, &whole)
 	if err == nil && len(whole.Deployment) > 0 {
@@ -93,7 +111,11 @@ func settle(state []byte, subscription string) (settled []byte, unsure []string,
 			unsure = append(unsure, e.URN)
 		}
 	}
-	if len(open.Pending) == 0 {
+	more, err := creations(failed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if open.Pending = append(open.Pending, more...); len(open.Pending) == 0 {
 		return nil, unsure, nil
 	}
 	for _, p := range open.Pending {
@@ -101,6 +123,7 @@ func settle(state []byte, subscription string) (settled []byte, unsure []string,
 		// A resource that is there already was being replaced: the update does that again.
 		if p.Type == apitype.OperationTypeCreating && made != nil && !known[urn] {
 			open.Resources, unsure = append(open.Resources, made), append(unsure, urn)
+			known[urn] = true
 		}
 	}
 	delete(deployment, "pending_operations")

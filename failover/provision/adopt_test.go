@@ -3,8 +3,10 @@ package provision_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/failover/provision"
@@ -49,7 +51,7 @@ func TestSettle(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			settled, unsure, err := provision.Settle(state(tt.resources, tt.pending), subscription)
+			settled, unsure, err := provision.Settle(state(tt.resources, tt.pending), subscription, nil)
 			require.NoError(t, err)
 			require.Equal(t, tt.unsure, unsure)
 			require.Equal(t, tt.settled, settled != nil)
@@ -79,18 +81,36 @@ func TestSettle(t *testing.T) {
 			require.Contains(t, string(s.Deployment.Resources[1]), fmt.Sprintf(`"id":%q`, tt.entered))
 		})
 	}
-	_, _, err := provision.Settle([]byte(`{"version":3,"deployment":{"resources":[7]}}`), subscription)
+	_, _, err := provision.Settle([]byte(`{"version":3,"deployment":{"resources":[7]}}`), subscription, nil)
 	require.Error(t, err)
-	settled, unsure, err := provision.Settle([]byte(`{"version":3}`), subscription)
+	settled, unsure, err := provision.Settle([]byte(`{"version":3}`), subscription, nil)
 	require.NoError(t, err, "a stack that nothing was ever made of")
 	require.Nil(t, settled)
 	require.Empty(t, unsure)
 }
 
+// TestFailedCreationsAreLookedUp: the answer may have been lost. One that the state has open
+// as well is entered once.
+func TestFailedCreationsAreLookedUp(t *testing.T) {
+	t.Parallel()
+	failed := []apitype.StepEventStateMetadata{
+		{URN: "urn:database", Type: "azure-native:sql/v20230801:Database", Custom: true, Parent: "urn:server", Provider: "urn:provider::1",
+			Inputs: map[string]any{"resourceGroupName": "rg", "serverName": "s", "databaseName": "app"}},
+		{URN: "urn:server", Type: "azure-native:sql/v20230801:Server", Custom: true, Inputs: map[string]any{"resourceGroupName": "rg", "serverName": "s"}},
+		{URN: "urn:other", Type: "azure-native:unheard:Of", Custom: true},
+	}
+	for _, pending := range []string{"", creating(database)} {
+		settled, unsure, err := provision.Settle(state(server, pending), subscription, failed)
+		require.NoError(t, err)
+		require.Equal(t, []string{"urn:database"}, unsure, "the server is in the state: something else failed about it")
+		require.Equal(t, 1, strings.Count(string(settled), databaseID))
+	}
+}
+
 // TestSecretsStayEncrypted: what the state holds encrypted goes back as it came.
 func TestSecretsStayEncrypted(t *testing.T) {
 	t.Parallel()
-	settled, _, err := provision.Settle(state(server, creating(database)), subscription)
+	settled, _, err := provision.Settle(state(server, creating(database)), subscription, nil)
 	require.NoError(t, err)
 	require.Contains(t, string(settled), `"ciphertext":"abc"`)
 }

@@ -7,8 +7,8 @@
 // last update that succeeded was given, so it is true for whoever asks, on any machine.
 // Updates may be cut off and repeated: the engine's state says what is there already, and
 // its lock keeps two apart. A lock that a dead machine left is broken only on request. What
-// the cloud was making when a machine died is looked up and taken into the state before
-// anything else is done.
+// the cloud was making when a machine died or an answer was lost is looked up and taken
+// into the state before anything else is done.
 //
 // [Stack.Destroy] removes everything, the stack's own state too, and reports what is left
 // in the cloud. Nothing here decides; the run's journal and the plan do.

@@ -18,9 +18,11 @@ import (
 	"lifeboat/stacks/stackfile"
 )
 
-// TestWhatAnInterruptedUpdateMadeIsFound: the real engine, whose state is as a runner leaves
-// it that dies while two resources are made, of which one came to be. The next update keeps
-// that one and makes the other; a teardown removes what it can only find by looking.
+// TestWhatAnInterruptedUpdateMadeIsFound: the real engine. First the cloud makes the
+// database's server and the answer is lost: the next update goes on with it. Then the state
+// is as a runner leaves it that dies while two resources are made, of which one came to be.
+// The next update keeps that one and makes the other; a teardown removes what it can only
+// find by looking.
 func TestWhatAnInterruptedUpdateMadeIsFound(t *testing.T) {
 	t.Parallel()
 	cloud := simtest.NewCloud()
@@ -35,8 +37,11 @@ func TestWhatAnInterruptedUpdateMadeIsFound(t *testing.T) {
 		Backend: engine.Backend, Root: simtest.Home(t), Home: engine.Home, Env: engine.Env})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	cloud.Inject(azuresim.Fault{Type: "sql:Server", Verb: azuresim.Create, Effect: azuresim.Lost, Times: 1})
 	_, err = s.Up(t.Context(), provision.Phase{}, nil)
-	require.NoError(t, err)
+	require.ErrorContains(t, err, "ConnectionReset")
+	_, err = s.Up(t.Context(), provision.Phase{}, nil)
+	require.NoError(t, err, "it was made, and the answer was lost")
 	want := cloud.IDs()
 
 	interrupt(t, engine.Backend, s.Name(), ":RoleAssignment")

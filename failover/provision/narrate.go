@@ -15,6 +15,8 @@ type narrator struct {
 	over chan struct{} // closed when no more events will come
 	done sync.WaitGroup
 	n    int // resources that have changed
+	// failed are the resources that could not be created, as far as was said.
+	failed []apitype.StepEventStateMetadata
 }
 
 // listen returns where the engine sends its events. An engine that never starts does not
@@ -45,6 +47,9 @@ func (n *narrator) wait() {
 }
 
 func (n *narrator) hear(e events.EngineEvent) {
+	if f := e.ResOpFailedEvent; f != nil && f.Metadata.Op == apitype.OpCreate && f.Metadata.New != nil {
+		n.failed = append(n.failed, *f.Metadata.New)
+	}
 	if e.ResOutputsEvent == nil || n.say == nil {
 		return
 	}

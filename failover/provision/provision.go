@@ -10,6 +10,7 @@ import (
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
@@ -187,20 +188,35 @@ func (s *Stack) Up(ctx context.Context, p Phase, say func(string)) (*outputs.Out
 		return nil, fmt.Errorf("configure stack %s: %w", s.name, err)
 	}
 	var result auto.UpResult
-	err = s.unlocked(ctx, &stack, func() error {
-		if err := s.adopt(ctx, &stack, say); err != nil {
-			return err
-		}
-		n := &narrator{say: say}
-		defer n.wait()
-		var err error
-		result, err = stack.Up(ctx, optup.SuppressProgress(), optup.EventStreams(n.listen()))
+	err = s.update(ctx, &stack, say, func(heard chan<- events.EngineEvent) (err error) {
+		result, err = stack.Up(ctx, optup.SuppressProgress(), optup.EventStreams(heard))
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bring stack %s up: %w", s.name, err)
 	}
 	return decode(result.Outputs)
+}
+
+// update does an update whose events go to say. What an earlier one left open is settled
+// before, and what this one failed to create, after: the cloud may have made it all the
+// same, and the answer was lost.
+func (s *Stack) update(ctx context.Context, stack *auto.Stack, say func(string), do func(chan<- events.EngineEvent) error) error {
+	return s.unlocked(ctx, stack, func() error {
+		if err := s.adopt(ctx, stack, say, nil); err != nil {
+			return err
+		}
+		n := &narrator{say: say}
+		err := do(n.listen())
+		n.wait()
+		if err == nil || len(n.failed) == 0 || ctx.Err() != nil {
+			return err
+		}
+		if missed := s.adopt(ctx, stack, say, n.failed); missed != nil {
+			err = fmt.Errorf("%w; whether it was made all the same could not be looked up: %w", err, missed)
+		}
+		return err
+	})
 }
 
 // unlocked does an update, and once more if a dead machine's lock was in the way.
@@ -275,13 +291,8 @@ func (s *Stack) Destroy(ctx context.Context, say func(string)) ([]string, error)
 		return nil, err
 	}
 	if ok {
-		err := s.unlocked(ctx, &stack, func() error {
-			if err := s.adopt(ctx, &stack, say); err != nil {
-				return err
-			}
-			n := &narrator{say: say}
-			defer n.wait()
-			_, err := stack.Destroy(ctx, optdestroy.SuppressProgress(), optdestroy.EventStreams(n.listen()))
+		err := s.update(ctx, &stack, say, func(heard chan<- events.EngineEvent) error {
+			_, err := stack.Destroy(ctx, optdestroy.SuppressProgress(), optdestroy.EventStreams(heard))
 			return err
 		})
 		if err != nil {
