@@ -25,7 +25,7 @@ type Fate int
 // The fates.
 const (
 	Lives   Fate = iota
-	Killed       // its process, at the first line of its log that has Kubelet.At in it
+	Killed       // its process, when its log has Kubelet.At in it
 	Evicted      // the same, and the cluster says that it did it
 )
 
@@ -37,7 +37,7 @@ type Kubelet struct {
 	Command func(args []string) *exec.Cmd
 	// Fate decides about each pod as it begins; nil: all live. It is asked one at a time.
 	Fate func(pod *core.Pod) Fate
-	// At is what a line of the log has in it when a fate comes true.
+	// At is what the log has in it when a fate comes true; empty: as soon as the process runs.
 	At string
 
 	t      testing.TB
