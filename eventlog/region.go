@@ -163,6 +163,9 @@ func (g *region) place(ctx context.Context, e Epoch, s Slot, like fenceRecord) (
 	// Read back also what was created: the slot's segment may be in a pack by now, and its
 	// own object be gone.
 	at, err := g.slot(ctx, e, s)
+	if err == nil && at.empty() {
+		err = &ObjectError{SegmentName(e, s), fmt.Errorf("%w: the store answered that it is there", ErrGap)}
+	}
 	return at.fence, err
 }
 

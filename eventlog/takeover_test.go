@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -446,4 +447,23 @@ func TestStoresThatDoNotBelongTogether(t *testing.T) {
 		require.ErrorIs(t, err, eventlog.ErrDiverged)
 		require.ErrorContains(t, err, "new, empty store")
 	})
+}
+
+// pretender acknowledges fences and does not store them.
+type pretender struct{ blob.Store }
+
+func (p pretender) Create(ctx context.Context, name string, body []byte) error {
+	if bytes.HasPrefix(body, []byte("LBLOGFEN")) {
+		return nil
+	}
+	return p.Store.Create(ctx, name, body)
+}
+
+// A fence that is not there fences nobody: a takeover reads it back, and ends.
+func TestFenceThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	_, mirror := lagging(t, 3)
+	_, err := eventlog.Takeover(background, eventlog.TakeoverConfig{DR: pretender{mirror}, Reason: "test"})
+	require.ErrorIs(t, err, eventlog.ErrGap)
+	require.ErrorContains(t, err, "the store answered that it is there")
 }

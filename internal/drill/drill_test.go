@@ -1,6 +1,7 @@
 package drill_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -108,8 +109,8 @@ type liar struct {
 }
 
 func (l *liar) Create(ctx context.Context, name string, body []byte) error {
-	if strings.HasPrefix(name, "log/") && l.seen.Add(1) > l.after {
-		return nil
+	if strings.HasPrefix(name, "log/") && !bytes.HasPrefix(body, []byte("LBLOGFEN")) && l.seen.Add(1) > l.after {
+		return nil // of fences a takeover would find out
 	}
 	return l.Store.Create(ctx, name, body)
 }
