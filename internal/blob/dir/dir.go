@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"lifeboat/internal/blob"
 )
@@ -31,6 +32,7 @@ type Store struct {
 	folders map[string]*folder // whose entry in the parent is known to be durable
 
 	spares chan spare
+	made   atomic.Int64 // objects
 }
 
 var _ blob.Store = (*Store)(nil)

@@ -16,8 +16,13 @@ const (
 
 	// maxSpares bounds the empty files that wait for their object; few creates run at once.
 	maxSpares = 2
-	// spareMaxAge keeps spares far from tmpMaxAge.
+	// spareAfter is after how many objects a store begins to make spares: whoever makes only
+	// a few leaves nothing behind.
+	spareAfter = 64
+	// spareMaxAge is how old a spare may be that is used; emptyMaxAge, far above, how old an
+	// empty file is that nobody uses any more.
 	spareMaxAge = time.Minute
+	emptyMaxAge = time.Hour
 )
 
 // spare is an empty temporary file that was made ahead. It is not kept open: that would
@@ -94,7 +99,7 @@ func (s *Store) fill(name string, body []byte) error {
 // it returns waits for it. Making a file can take longer than an fsync: after deletions,
 // ext4 looks at every inode freed of late before it hands one out.
 func (s *Store) prepareSpare() (wait func()) {
-	if len(s.spares) == cap(s.spares) {
+	if s.made.Add(1) < spareAfter || len(s.spares) == cap(s.spares) {
 		return func() {}
 	}
 	done := make(chan struct{})
@@ -135,7 +140,11 @@ func (s *Store) clearTemporary() {
 	entries, _ := folder.ReadDir(-1)
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > tmpMaxAge {
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		age := time.Since(info.ModTime())
+		if age > tmpMaxAge || age > emptyMaxAge && info.Size() == 0 {
 			_ = s.root.Remove(tmpFolder + "/" + e.Name())
 		}
 	}
