@@ -366,7 +366,7 @@ type keeper struct {
 }
 
 func (k *keeper) tend(b *testing.B) {
-	const budget, most = snapshot.DefaultBudget, 24
+	const budget, most = snapshot.DefaultBudget, 48
 	for info, err := range eventlog.OpenLog(k.s.stores[0]).Headers(b.Context(), k.read) {
 		require.NoError(b, err)
 		k.read, k.grown = info.End(), k.grown+info.Size

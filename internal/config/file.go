@@ -103,7 +103,7 @@ func Defaults() File {
 		Primary:  Region{Name: "primary"},
 		Mirror:   Region{Name: "mirror"},
 		Log:      Log{OnMirrorLoss: Block, DrainInterval: 100 * time.Millisecond, CompactInterval: time.Hour, KeepSegments: 48 * time.Hour},
-		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 64 << 20, ReplayTime: 10 * time.Second, MaxDeltas: 24},
+		Snapshot: Snapshot{MaxInterval: 24 * time.Hour, MinInterval: time.Minute, ReplayBudget: 32 << 20, ReplayTime: 10 * time.Second, MaxDeltas: 48},
 		Audit:    Audit{Interval: 24 * time.Hour},
 		Agent:    Agent{Listen: "127.0.0.1:7117", BarrierTimeout: 2 * time.Second, ShutdownTimeout: 15 * time.Second},
 		Restore:  Restore{Memory: 512 << 20},

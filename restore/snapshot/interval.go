@@ -15,9 +15,9 @@ type Schedule struct {
 	Budget int64
 }
 
-// DefaultBudget, in bytes: a second or two of reading and netting on two cores, and few
-// enough changes to be held in memory (see BenchmarkRestoreUpdatesKept).
-const DefaultBudget = 64 << 20
+// DefaultBudget, in bytes: a second of reading and netting on two cores, and few enough
+// changes to be held in memory (see BenchmarkRestoreUpdatesKept).
+const DefaultBudget = 32 << 20
 
 // shortest keeps a burst from taking snapshots without a pause.
 const shortest = time.Minute
