@@ -121,13 +121,6 @@ func (o objects) singles(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[
 		held  int64  // of the memory
 	}
 	memory := semaphore.NewWeighted(int64(o.width) * firstRead / 2)
-	whole := func(name string, b []byte, s Slot) (atSlot, error) {
-		at, err := o.parse(b, e, s)
-		if err != nil {
-			return atSlot{}, &ObjectError{name, err}
-		}
-		return at, nil
-	}
 	fetch := func(ctx context.Context, s Slot) (got begun, err error) {
 		name := SegmentName(e, s)
 		b, err := o.ranged(ctx, name, 0, firstRead)
@@ -143,7 +136,7 @@ func (o objects) singles(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[
 				return got, err
 			}
 		}
-		got.at, err = whole(name, b, s)
+		got.at, err = o.whole(b, e, s)
 		return got, err
 	}
 	return func(yield func(atSlot, error) bool) {
@@ -152,7 +145,7 @@ func (o objects) singles(ctx context.Context, e Epoch, from, to Slot) iter.Seq2[
 			if err == nil && got.bytes != nil {
 				var b []byte
 				if b, err = o.rest(ctx, SegmentName(e, s), got.bytes); err == nil {
-					got.at, err = whole(SegmentName(e, s), b, s)
+					got.at, err = o.whole(b, e, s)
 				}
 			}
 			if !yield(got.at, err) || err != nil {

@@ -96,11 +96,7 @@ func (c *compactor) run(ctx context.Context) error {
 		}
 		closed := r.next != nil
 		if !closed {
-			t, err := c.objects.tail(ctx, r.record.Epoch)
-			if err != nil {
-				return err
-			}
-			if r.to, err = c.objects.settled(ctx, r.record.Epoch, t.next); err != nil {
+			if r.to, err = c.objects.settledOpen(ctx, r.record.Epoch); err != nil {
 				return err
 			}
 		}

@@ -16,10 +16,7 @@ func hole(t *testing.T) (local, mirror *memory.Store) {
 	local, mirror = memory.New(), memory.New()
 	w, err := eventlog.OpenWriter(background, eventlog.WriterConfig{Local: local, Mirror: mirror, PipelineBytes: 1, Pipeline: 8, Reason: "test"})
 	require.NoError(t, err)
-	_, err = w.Append(background, eventlog.Batch{Schema: schema(2)})
-	require.NoError(t, err)
-	_, err = w.Flush(background)
-	require.NoError(t, err)
+	withSchema(t, w)
 	fill(t, w, 2)
 	mirror.Use(&memory.Rule{Op: memory.Create, Prefix: eventlog.SegmentName(1, 3), Fault: memory.Failed()})
 	for i := range 3 {

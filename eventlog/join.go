@@ -82,11 +82,7 @@ func (l *Log) settled(ctx context.Context, e Epoch) (Slot, error) {
 	if next != nil {
 		return this.slots(next), nil
 	}
-	t, err := l.objects.tail(ctx, e)
-	if err != nil {
-		return 0, err
-	}
-	return l.objects.settled(ctx, e, t.next)
+	return l.objects.settledOpen(ctx, e)
 }
 
 // Pack is the object with the name of a pack, made of the segments that this store has

@@ -139,14 +139,18 @@ func (o objects) slot(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
 
 // single reads a slot from an object of its own.
 func (o objects) single(ctx context.Context, e Epoch, s Slot) (atSlot, error) {
-	name := SegmentName(e, s)
-	b, err := o.get(ctx, name)
+	b, err := o.get(ctx, SegmentName(e, s))
 	if err != nil || b == nil {
 		return atSlot{}, err
 	}
+	return o.whole(b, e, s)
+}
+
+// whole decodes a slot's whole object. Damage is an ObjectError.
+func (o objects) whole(b []byte, e Epoch, s Slot) (atSlot, error) {
 	at, err := o.parse(b, e, s)
 	if err != nil {
-		return atSlot{}, &ObjectError{name, err}
+		return atSlot{}, &ObjectError{SegmentName(e, s), err}
 	}
 	return at, nil
 }
@@ -357,6 +361,15 @@ func (o objects) findFence(ctx context.Context, e Epoch, taken []Slot, t tail) (
 		}
 	}
 	return t, nil
+}
+
+// settledOpen is settled of an epoch that is open, up to its last segment.
+func (o objects) settledOpen(ctx context.Context, e Epoch) (Slot, error) {
+	t, err := o.tail(ctx, e)
+	if err != nil {
+		return 0, err
+	}
+	return o.settled(ctx, e, t.next)
 }
 
 // settled is how far an open epoch, which has segments up to next, is known to be in both

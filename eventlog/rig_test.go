@@ -53,7 +53,11 @@ func open(t require.TestingT, local, mirror blob.Store) *eventlog.Writer {
 
 // openWithSchema also puts a schema of two tables into an empty log.
 func openWithSchema(t require.TestingT, local, mirror blob.Store) *eventlog.Writer {
-	w := open(t, local, mirror)
+	return withSchema(t, open(t, local, mirror))
+}
+
+// withSchema appends the first schema, if there is none, durably.
+func withSchema(t require.TestingT, w *eventlog.Writer) *eventlog.Writer {
 	if w.Schema() == nil {
 		_, err := w.Append(background, eventlog.Batch{Schema: schema(2)})
 		require.NoError(t, err)

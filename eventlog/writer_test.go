@@ -82,10 +82,7 @@ func TestNoAnswerOutOfOrder(t *testing.T) {
 		local, mirror := memory.New(), memory.New()
 		w, err := eventlog.OpenWriter(background, eventlog.WriterConfig{Local: local, Mirror: mirror, PipelineBytes: 1, Pipeline: 8})
 		require.NoError(t, err)
-		_, err = w.Append(background, eventlog.Batch{Schema: schema(1)})
-		require.NoError(t, err)
-		_, err = w.Flush(background)
-		require.NoError(t, err)
+		withSchema(t, w)
 		gap := eventlog.SegmentName(1, 2)
 		mirror.Use(&memory.Rule{Op: memory.Create, Prefix: gap, Fault: memory.Failed()})
 		for i := range 4 {
@@ -117,10 +114,7 @@ func TestALateAnswerStopsNothingAtOnce(t *testing.T) {
 		local, mirror := memory.New(), memory.New()
 		w, err := eventlog.OpenWriter(background, eventlog.WriterConfig{Local: local, Mirror: mirror, PipelineBytes: 1, Pipeline: 2})
 		require.NoError(t, err)
-		_, err = w.Append(background, eventlog.Batch{Schema: schema(1)})
-		require.NoError(t, err)
-		_, err = w.Flush(background)
-		require.NoError(t, err)
+		withSchema(t, w)
 		mirror.Use(&memory.Rule{Op: memory.Create, Prefix: eventlog.SegmentName(1, 1), Fault: memory.Hung()})
 		for i := range 20 {
 			_, err := w.Append(background, one(fmt.Sprint(i), insert("t0", 1, "x")))
