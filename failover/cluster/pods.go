@@ -15,6 +15,8 @@ import (
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"lifeboat/restore"
 )
 
 // shardOf is a pod's number among the shards; "" where there are none.
@@ -221,7 +223,7 @@ func spoken(line []byte) string {
 	}
 	switch {
 	case l.Msg == "progress" && l.Step != "":
-		return fmt.Sprintf("%s: %d of about %d", l.Step, l.Done, l.Total)
+		return restore.Progress{Step: l.Step, Done: l.Done, Total: l.Total}.String()
 	case l.Level == "WARN" || l.Level == "ERROR":
 		return strings.TrimSuffix(l.Msg+": "+l.Err, ": ")
 	}

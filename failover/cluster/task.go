@@ -112,22 +112,9 @@ func (c *Cluster) newest(ctx context.Context, t Task) (last *batch.Job, n int, e
 	return last, n, nil
 }
 
-// create makes a Job, or finds that somebody has: this process, whose answer was lost, or
-// another operator's, who asked at the same moment.
-func (c *Cluster) create(ctx context.Context, want *batch.Job) (made *batch.Job, err error) {
-	jobs := c.cfg.Client.BatchV1().Jobs(want.Namespace)
-	err = patiently(ctx, func() error {
-		var err error
-		if made, err = jobs.Create(ctx, want, meta.CreateOptions{FieldManager: "lifeboat"}); err == nil {
-			return nil
-		}
-		there, gerr := jobs.Get(ctx, want.Name, meta.GetOptions{})
-		if gerr == nil {
-			made = there
-			return nil
-		}
-		return err
-	})
+// create makes a Job, unless it is there.
+func (c *Cluster) create(ctx context.Context, want *batch.Job) (*batch.Job, error) {
+	made, err := createOrGet(ctx, c.cfg.Client.BatchV1().Jobs(want.Namespace), want.Name, want)
 	if err != nil {
 		return nil, fmt.Errorf("create job %s in namespace %s: %w", want.Name, want.Namespace, err)
 	}
@@ -137,20 +124,7 @@ func (c *Cluster) create(ctx context.Context, want *batch.Job) (made *batch.Job,
 // configure makes the ConfigMap that pods read, unless it is there.
 func (c *Cluster) configure(ctx context.Context) error {
 	want := c.configMap()
-	maps := c.cfg.Client.CoreV1().ConfigMaps(want.Namespace)
-	var there *core.ConfigMap
-	err := patiently(ctx, func() error {
-		var err error
-		if there, err = maps.Create(ctx, want, meta.CreateOptions{FieldManager: "lifeboat"}); err == nil {
-			return nil
-		}
-		found, gerr := maps.Get(ctx, want.Name, meta.GetOptions{})
-		if gerr == nil {
-			there = found
-			return nil
-		}
-		return err
-	})
+	there, err := createOrGet(ctx, c.cfg.Client.CoreV1().ConfigMaps(want.Namespace), want.Name, want)
 	if err != nil {
 		return fmt.Errorf("create config map %s in namespace %s: %w", want.Name, want.Namespace, err)
 	}
@@ -158,6 +132,28 @@ func (c *Cluster) configure(ctx context.Context) error {
 		return fmt.Errorf("config map %s in namespace %s: %w: delete it, then try again", want.Name, want.Namespace, ErrForeign)
 	}
 	return nil
+}
+
+// objects are those of one kind in one namespace, as client-go has them.
+type objects[T any] interface {
+	Create(ctx context.Context, object T, o meta.CreateOptions) (T, error)
+	Get(ctx context.Context, name string, o meta.GetOptions) (T, error)
+}
+
+// createOrGet makes an object, or finds that somebody has: this process, whose answer was
+// lost, or another operator's, who asked at the same moment.
+func createOrGet[T any](ctx context.Context, all objects[T], name string, want T) (made T, err error) {
+	err = patiently(ctx, func() error {
+		var err, gerr error
+		if made, err = all.Create(ctx, want, meta.CreateOptions{FieldManager: "lifeboat"}); err == nil {
+			return nil
+		}
+		if made, gerr = all.Get(ctx, name, meta.GetOptions{}); gerr == nil {
+			return nil
+		}
+		return err
+	})
+	return made, err
 }
 
 func condition(j *batch.Job, kind batch.JobConditionType) *batch.JobCondition {
