@@ -73,7 +73,11 @@ shown by key, so that people can decide, one by one, what to enter again. Nothin
 		if err != nil {
 			return err
 		}
-		n, err := a.orphans(cmd.Context(), old, dr)
+		found, err := findOrphans(cmd.Context(), old, dr)
+		if err != nil {
+			return err
+		}
+		n, err := a.printOrphans(cmd.Context(), found)
 		if err == nil && !a.json {
 			line(a.stdout, "%d transactions that nobody was told are safe", n)
 		}
@@ -82,32 +86,24 @@ shown by key, so that people can decide, one by one, what to enter again. Nothin
 	return cmd
 }
 
-// orphans prints what the old store holds beyond each takeover in the other's log.
-func (a *app) orphans(ctx context.Context, old, dr blob.Store) (n int, err error) {
-	found, err := orphanSegments(ctx, old, dr)
-	if err != nil {
-		return 0, err
-	}
-	for _, info := range found {
-		m, err := a.printSegment(ctx, eventlog.OpenLog(old), info)
-		if n += m; err != nil {
-			return n, err
-		}
-	}
-	return n, nil
+// orphans are what a store holds beyond each takeover in another's log.
+type orphans struct {
+	log      *eventlog.Log
+	segments []eventlog.SegmentInfo
 }
 
-func orphanSegments(ctx context.Context, old, dr blob.Store) (all []eventlog.SegmentInfo, err error) {
+func findOrphans(ctx context.Context, old, dr blob.Store) (*orphans, error) {
 	epochs, err := eventlog.OpenLog(dr).Epochs(ctx)
 	if err != nil {
 		return nil, err
 	}
+	all := &orphans{log: eventlog.OpenLog(old)}
 	for _, e := range epochs {
 		found, err := salvage.Orphans(ctx, old, e)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, found...)
+		all.segments = append(all.segments, found...)
 	}
 	return all, nil
 }
@@ -118,55 +114,53 @@ type orphanCount struct {
 	Segments     int    `json:"segments"`
 }
 
-// lostStore opens the store of the region that was lost; nil if none is named.
-func (e *expedition) lostStore(ctx context.Context) (blob.Store, error) {
+// count is nil where nobody has looked.
+func (o *orphans) count() *orphanCount {
+	if o == nil {
+		return nil
+	}
+	n := orphanCount{Segments: len(o.segments)}
+	for _, s := range o.segments {
+		n.Transactions += s.Transactions()
+	}
+	return &n
+}
+
+// printOrphans lists them transaction by transaction, and counts these.
+func (a *app) printOrphans(ctx context.Context, o *orphans) (n int, err error) {
+	for _, info := range o.segments {
+		m, err := a.printSegment(ctx, o.log, info)
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// orphans looks for what the lost region held alone; nil if no such region is named.
+func (e *expedition) orphans(ctx context.Context) (*orphans, error) {
 	if e.options.old == "" {
 		return nil, nil
 	}
-	return e.app.stores(e.bridge.config).patient(ctx, config.Region{Name: "old primary", Store: config.URL(e.options.old)})
-}
-
-// orphaned counts what the lost region held alone; nil if it is not asked for.
-func (e *expedition) orphaned(ctx context.Context) (*orphanCount, error) {
-	old, err := e.lostStore(ctx)
-	if old == nil {
-		return nil, err
-	}
-	found, err := orphanSegments(ctx, old, e.bridge.dr)
+	old, err := e.app.stores(e.bridge.config).patient(ctx, config.Region{Name: "old primary", Store: config.URL(e.options.old)})
 	if err != nil {
 		return nil, err
 	}
-	count := orphanCount{Segments: len(found)}
-	for _, s := range found {
-		count.Transactions += s.Transactions()
-	}
-	return &count, nil
+	return findOrphans(ctx, old, e.bridge.dr)
 }
 
 // orphanNotes are for the report. It names no rows: they are people's data.
 func (e *expedition) orphanNotes(ctx context.Context) []string {
-	count, err := e.orphaned(ctx)
+	found, err := e.orphans(ctx)
 	if err != nil {
 		return []string{fmt.Sprintf("old primary %s: what it held alone is not known: %v", config.URL(e.options.old), err)}
 	}
+	count := found.count()
 	if count == nil || count.Transactions == 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("old primary %s: %d transactions in %d segments that nobody was told are safe; 'lifeboat failback orphans' lists them row by row",
 		config.URL(e.options.old), count.Transactions, count.Segments)}
-}
-
-// printOrphans lists them after the run's result.
-func (e *expedition) printOrphans(ctx context.Context) error {
-	old, err := e.lostStore(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := e.app.orphans(ctx, old, e.bridge.dr)
-	if err == nil {
-		line(e.app.stdout, "old primary: %d transactions that nobody was told are safe", n)
-	}
-	return err
 }
 
 // printSegment prints the transactions of one segment and counts them.

@@ -18,7 +18,7 @@ func (e *expedition) mirrored(d *salvage.Database) {
 	if e.plan.Kind == failover.Drill || next.Store == "" {
 		return
 	}
-	d.Mirror, d.MirrorName = e.newMirror(), next.Store.Redacted()
+	d.Mirror, d.MirrorName = e.mirror, next.Store.Redacted()
 	if e.mirrorHalf() != (settings.Half{}) {
 		// The cluster's agent begins to capture when its stack is live and knows the mirror.
 		d.Attach, d.Agents = e.attach, e.bridge.config.Failover.Target == ""
@@ -79,7 +79,7 @@ func (e *expedition) mirrorNotes(ctx context.Context) []string {
 	var notes []string
 	asked, cancel := context.WithTimeout(ctx, runPatience)
 	defer cancel()
-	if _, err := e.newMirror()(asked); err != nil {
+	if _, err := e.mirror(asked); err != nil {
 		notes = append(notes, fmt.Sprintf("failover.new_mirror %s cannot be opened: %v; the step capture needs it, and nothing before that does", next.Store, err))
 	}
 	if e.stack != nil && e.mirrorHalf() == (settings.Half{}) {

@@ -18,6 +18,7 @@ import (
 	"lifeboat/failover/provision"
 	runs "lifeboat/failover/run"
 	"lifeboat/failover/salvage"
+	"lifeboat/internal/blob"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/restore"
@@ -36,7 +37,8 @@ type expedition struct {
 	stack    *provision.Stack // nil: there is none
 	unasked  string           // why the cloud could not say what it holds of the stack
 	decision *failover.Decision
-	outputs  *outputs.Outputs // of the stack, once they are known
+	outputs  *outputs.Outputs                          // of the stack, once they are known
+	mirror   func(context.Context) (blob.Store, error) // opens the new mirror
 	parts    runs.Parts
 	record   *recordKeeper
 }
@@ -51,6 +53,7 @@ func (a *app) expedition(b *bridgeFlags, br *bridge, p *failover.Plan, o runOpti
 	if err := e.openStack(); err != nil {
 		return nil, err
 	}
+	e.mirror = e.newMirror()
 	db := e.database()
 	e.record = newRecordKeeper(e)
 	e.parts = runs.Parts{Gate: e, Log: e.log(), Cloud: e, Database: db, Service: e.service(), Reporter: e.reporter()}
@@ -105,15 +108,20 @@ func (e *expedition) do(ctx context.Context, j *runs.Journal, h runs.History, lo
 		return fmt.Errorf("%s %s: %w", e.plan.Kind, e.plan.ID, err)
 	}
 	r := runResult{Version: 1, Run: e.plan.ID, Kind: e.plan.Kind, Hash: e.hash, Evidence: evidence}
-	var err error
-	if r.Orphans, err = e.orphaned(ctx); err != nil { // the run is done all the same
+	found, err := e.orphans(ctx)
+	if err != nil { // the run is done all the same
 		e.app.logger().Warn("what the old primary held alone is not known", "err", err)
 	}
+	r.Orphans = found.count()
 	err = e.app.report(r, func(w io.Writer) { printRun(w, r) })
-	if r.Orphans != nil && !e.app.json {
-		err = errors.Join(err, e.printOrphans(ctx))
+	if found == nil || e.app.json {
+		return err
 	}
-	return err
+	n, perr := e.app.printOrphans(ctx, found)
+	if perr == nil {
+		line(e.app.stdout, "old primary: %d transactions that nobody was told are safe", n)
+	}
+	return errors.Join(err, perr)
 }
 
 // log is the log that changes hands. The reason names the run, so that it knows its own.
