@@ -1,42 +1,34 @@
 package readiness_test
 
 import (
-	"errors"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/internal/blob/blobtest"
 	"lifeboat/internal/blob/memory"
 	"lifeboat/internal/readiness"
 )
 
-// FuzzSample: whatever a store gives for a sample or a mark is one, or is refused by name.
+// FuzzSample and FuzzMark: whatever a store gives for one is one, or is refused by name.
 func FuzzSample(f *testing.F) {
-	for _, name := range []string{"sample", "mark"} {
-		golden, err := os.ReadFile("testdata/v1/" + name + ".json")
-		require.NoError(f, err)
-		f.Add(golden)
-	}
-	f.Add([]byte(`{"format":2}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) == 0 {
-			return // no store keeps it
-		}
-		store := memory.New()
-		store.Put("readiness/0001772442000000", body)
-		store.Put("readiness/marks/proof/0001772442000000", body)
-		_, err := readiness.History(t.Context(), store, t0.Add(-24*time.Hour), t0.Add(24*time.Hour), 10)
-		known(t, err)
-		_, _, err = readiness.Latest(t.Context(), store, readiness.Proved)
-		known(t, err)
-	})
+	blobtest.Hostile(f, []string{"testdata/v1/sample.json", "testdata/v1/mark.json"}, func(t *testing.T, body []byte) error {
+		s := memory.New()
+		s.Put("readiness/0001772442000000", body)
+		_, err := readiness.History(t.Context(), s, t0.Add(-24*time.Hour), t0.Add(24*time.Hour), 10)
+		return err
+	}, readiness.ErrCorrupt, readiness.ErrNewerFormat)
 }
 
-func known(t *testing.T, err error) {
-	t.Helper()
-	require.True(t, err == nil || errors.Is(err, readiness.ErrCorrupt) || errors.Is(err, readiness.ErrNewerFormat), "%v", err)
+func FuzzMark(f *testing.F) {
+	blobtest.Hostile(f, []string{"testdata/v1/sample.json", "testdata/v1/mark.json"}, func(t *testing.T, body []byte) error {
+		s := memory.New()
+		s.Put("readiness/marks/proof/0001772442000000", body)
+		_, _, err := readiness.Latest(t.Context(), s, readiness.Proved)
+		return err
+	}, readiness.ErrCorrupt, readiness.ErrNewerFormat)
 }
 
 func TestGoldenMark(t *testing.T) {

@@ -1,5 +1,6 @@
 // Package blobtest is the suite that every blob.Store passes. A store's own tests call
 // Run with a way to make an empty store; nothing in the suite knows which store it is.
+// Beside it, Hostile is for those who read what stores keep.
 package blobtest
 
 import (
