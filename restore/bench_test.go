@@ -366,12 +366,11 @@ type keeper struct {
 }
 
 func (k *keeper) tend(b *testing.B) {
-	const budget, most = snapshot.DefaultBudget, 48
 	for info, err := range eventlog.OpenLog(k.s.stores[0]).Headers(b.Context(), k.read) {
 		require.NoError(b, err)
 		k.read, k.grown = info.End(), k.grown+info.Size
 	}
-	if k.grown < budget {
+	if k.grown < snapshot.DefaultBudget {
 		return
 	}
 	to, err := k.s.writer.Flush(b.Context())
@@ -380,7 +379,7 @@ func (k *keeper) tend(b *testing.B) {
 	cfg := snapshot.Config{Stores: k.s.stores}
 	r, err := snapshot.Delta(b.Context(), cfg, k.newest, to)
 	require.NoError(b, err)
-	if k.chain.Add(r.Snapshot); k.chain.Long(most) {
+	if k.chain.Add(r.Snapshot); k.chain.Long(snapshot.DefaultMaxDeltas) {
 		r, err = snapshot.RollForward(b.Context(), cfg, r.Snapshot)
 		require.NoError(b, err)
 		k.chain.Add(r.Snapshot)

@@ -66,6 +66,14 @@ func (inv *Inventory) damageNote() string {
 // unitsVersion changes when the same plan would be cut into other units.
 const unitsVersion = 1
 
+// LogBytes is how much log the plan nets, as stored.
+func (p *Plan) LogBytes() (sum int64) {
+	for _, s := range p.Segments {
+		sum += s.Size
+	}
+	return sum
+}
+
 func (p *Plan) id() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "lifeboat restore, units v%d, to seq %s\n", unitsVersion, p.Point.Seq)

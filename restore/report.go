@@ -93,17 +93,11 @@ func (p *Plan) Report(rates Rates) PlanReport {
 		Segments: len(p.Segments), After: tip.Position.Seq, Through: p.Point.Seq,
 		Transactions: uint64(p.Point.Seq - tip.Position.Seq),
 	}
-	for _, s := range p.Segments {
-		r.Log.Bytes += s.Size
-	}
+	r.Log.Bytes = p.LogBytes()
 	chunks := float64(r.Forecast.ReadBytes)
 	r.Forecast.ReadBytes += r.Log.Bytes
 	r.Forecast.Rows, r.Forecast.Assumed = Describe(tip).Rows, rates
-	var raw int64
-	for i := range p.Base().Tables {
-		raw += p.Base().Tables[i].Raw
-	}
 	r.Forecast.Seconds = float64(r.Log.Bytes)/min(rates.LogBytes, rates.StoreBytes) +
-		max(float64(r.Forecast.Rows)/rates.LoadRows, chunks/rates.StoreBytes) + float64(raw)/rates.VerifyBytes
+		max(float64(r.Forecast.Rows)/rates.LoadRows, chunks/rates.StoreBytes) + float64(p.Base().Raw())/rates.VerifyBytes
 	return r
 }

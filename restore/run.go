@@ -273,11 +273,7 @@ func (r *restorer) addChanges(ctx context.Context) error {
 			return err
 		}
 	}
-	var bytes int64
-	for _, s := range r.plan.Segments {
-		bytes += s.Size
-	}
-	r.expect(StepChanges, bytes)
+	r.expect(StepChanges, r.plan.LogBytes())
 	part := LogPart{Log: eventlog.OpenLog(r.cfg.Store), From: r.plan.Tip(), To: r.plan.Point.Seq,
 		Seen: func(s eventlog.SegmentInfo) { r.advance(StepChanges, s.Size) }}
 	if n := len(r.plan.Segments); n > 0 {

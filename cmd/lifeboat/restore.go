@@ -173,7 +173,6 @@ func describePlan(p *restore.Plan, seen []budget.Observation, kind string) planR
 	if r.Segments == nil {
 		r.Segments = []eventlog.SegmentInfo{}
 	}
-	var logBytes int64
 	for _, s := range p.Snapshots {
 		ps := planSnapshot{Kind: s.Kind, Seq: s.Position.Seq, Bytes: s.Size()}
 		for i := range s.Tables {
@@ -185,10 +184,7 @@ func describePlan(p *restore.Plan, seen []budget.Observation, kind string) planR
 	for i := range p.Tip().Tables {
 		r.Forecast.Rows += p.Tip().Tables[i].State.Count
 	}
-	for _, s := range p.Segments {
-		logBytes += s.Size
-	}
-	r.Forecast.ReadBytes += logBytes
+	r.Forecast.ReadBytes += p.LogBytes()
 	r.Forecast.Transactions = uint64(p.Point.Seq - p.Tip().Position.Seq)
 	e := budget.Fit(seen).Restore(budget.WorkOf(p), kind)
 	r.Forecast.Seconds, r.Forecast.Basis, r.Forecast.Steps = e.Seconds, e.Basis, e.Parts

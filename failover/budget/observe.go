@@ -47,9 +47,9 @@ func WorkOf(p *restore.Plan) Work {
 	var w Work
 	r := p.Report(restore.Rates{})
 	w.Rows, w.ReadBytes, w.LogBytes, w.Transactions = r.Forecast.Rows, r.Forecast.ReadBytes, r.Log.Bytes, int64(r.Log.Transactions)
+	w.RowBytes = p.Base().Raw()
 	var rows int64
 	for _, t := range p.Base().Tables {
-		w.RowBytes += t.Raw
 		rows += t.Entries
 	}
 	if rows > 0 { // the deltas' rows are as wide as the base's

@@ -73,7 +73,7 @@ func (c *Config) setDefaults() error {
 		c.Snapshots.ReplayBudget = snapshot.DefaultBudget
 	}
 	if c.Snapshots.MaxDeltas == 0 {
-		c.Snapshots.MaxDeltas = 48
+		c.Snapshots.MaxDeltas = snapshot.DefaultMaxDeltas
 	}
 	if c.Reason == "" {
 		c.Reason = "agent started"

@@ -19,6 +19,9 @@ type Schedule struct {
 // changes to be held in memory (see BenchmarkRestoreUpdatesKept).
 const DefaultBudget = 32 << 20
 
+// DefaultMaxDeltas is how many deltas may stand on one base.
+const DefaultMaxDeltas = 48
+
 // shortest keeps a burst from taking snapshots without a pause.
 const shortest = time.Minute
 
