@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +33,7 @@ Nothing of the old database is used, and nothing is merged: what comes back is w
 	}
 	b := a.bridgeFlags(cmd, true)
 	cmd.Flags().StringVar(&o.incident, "incident", "", "enter beginning and end of the recovery in this incident's record; needs a key to sign with")
-	cmd.Flags().StringVar(&o.old, "old-primary", "", "store of the region that was lost, "+storeForms()+": report what it held alone")
+	oldPrimaryFlag(cmd, &o.old)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		br, err := b.open(cmd.Context())
 		if err != nil {
@@ -48,6 +50,28 @@ Nothing of the old database is used, and nothing is merged: what comes back is w
 	}
 	cmd.AddCommand(a.orphansCommand())
 	return cmd
+}
+
+func oldPrimaryFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "old-primary", "", "store of the region that was lost, "+storeForms()+": report what it held alone")
+}
+
+// oldPrimary is a store's URL as the journal keeps it: without a secret, and the same from
+// every folder.
+func oldPrimary(text string) (string, error) {
+	u := config.URL(text)
+	if u.HoldsSecret() {
+		return "", fmt.Errorf("%w: --old-primary %s holds a secret, and the journal keeps it: give the address alone, and the secret in the account's variable", errUsage, u)
+	}
+	path, ok := strings.CutPrefix(text, "dir:")
+	if !ok {
+		return text, nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: --old-primary %s: %w", errUsage, u, err)
+	}
+	return "dir:" + path, nil
 }
 
 func (a *app) orphansCommand() *cobra.Command {

@@ -67,6 +67,9 @@ func (a *app) runPlan(ctx context.Context, b *bridgeFlags, br *bridge, p *failov
 	if err != nil {
 		return err
 	}
+	if o.old, err = oldPrimary(o.old); err != nil {
+		return err
+	}
 	e, err := a.expedition(b, br, p, o)
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func (a *app) runPlan(ctx context.Context, b *bridgeFlags, br *bridge, p *failov
 		lost = a.clock().UTC()
 	}
 	cfg := e.journal(p.ID)
-	j, err := runs.Open(ctx, cfg, runs.Opening{Kind: p.Kind, Plan: string(text), Lost: lost})
+	j, err := runs.Open(ctx, cfg, runs.Opening{Kind: p.Kind, Plan: string(text), Lost: lost, OldPrimary: e.options.old})
 	if errors.Is(err, runs.ErrRunExists) {
 		return fmt.Errorf("%w: 'lifeboat failover status %s' shows where it is, 'lifeboat failover resume %s' goes on with it", err, p.ID, p.ID)
 	}
@@ -96,15 +99,20 @@ func (a *app) failoverResumeCommand() *cobra.Command {
 		Long: `Go on with a run where it is. What was done is found and not done again; the approvals are not asked
 for again. A run whose last runner did not say that it stopped is left alone, since it may be alive:
 look at that machine, and when it is dead, give --take-over. A runner that is alive all the same then
-stops before its next step; it cannot write the journal any more.`,
+stops before its next step; it cannot write the journal any more.
+
+The store that a failback was given as --old-primary stands in the journal; give it here to name another,
+or one when the failback had none.`,
 		Example: `  lifeboat failover resume f2603011030
-  lifeboat failover resume f2603011030 --take-over --primary-lost`,
+  lifeboat failover resume f2603011030 --take-over --primary-lost
+  lifeboat failover resume b2603081030`,
 		Args: planArg(1),
 	}
 	b := a.bridgeFlags(cmd, true)
 	f := cmd.Flags()
 	f.BoolVar(&o.takeOver, "take-over", false, "the machine that ran it is dead: take the run, and the stack's lock, from it")
 	f.StringVar(&o.incident, "incident", "", "enter beginning and end of the recovery in this incident's record; needs a key to sign with")
+	oldPrimaryFlag(cmd, &o.old)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.failoverResume(cmd.Context(), b, o, args[0]) }
 	return cmd
 }
@@ -125,6 +133,15 @@ func (a *app) failoverResume(ctx context.Context, b *bridgeFlags, o runOptions, 
 	p, err := failover.Parse([]byte(opening.Plan))
 	if err != nil {
 		return fmt.Errorf("plan of run %s: %w", id, err)
+	}
+	switch {
+	case o.old != "" && p.Kind != failover.Failback:
+		return fmt.Errorf("%w: run %s is a %s: --old-primary is of a failback", errUsage, id, p.Kind)
+	case o.old == "":
+		o.old = opening.OldPrimary
+	}
+	if o.old, err = oldPrimary(o.old); err != nil {
+		return err
 	}
 	e, err := a.expedition(b, br, p, o)
 	if err != nil {

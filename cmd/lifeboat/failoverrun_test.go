@@ -154,6 +154,8 @@ func TestFailoverFromTheCommandLine(t *testing.T) {
 	require.NotZero(t, got.code, "it ran already")
 	got = c.run(args("failover", "resume", id)...)
 	require.Equal(t, 3, got.code, got.errout)
+	got = c.run(args("failover", "resume", id, "--old-primary", "dir:"+filepath.Join(c.root, "primary"))...)
+	require.Equal(t, 2, got.code, "a failover has no old primary to look in")
 	got = c.run("failover", "status", id, "--json", "--config", filepath.Join(c.root, "lifeboat.yaml"))
 	require.Zero(t, got.code, got.errout)
 	var status statusRuns
@@ -179,6 +181,9 @@ func (c *company) failback(t *testing.T) {
 	rows := rowsOf(t, at("there.sqlite"))
 	p := c.plans(back, "--kind", "failback", "--accept-stale", "a test")
 	c.approves(back, p.Plan.ID, "ada", "bob")
+	got = c.run(back("failback", p.Plan.ID, "--old-primary", "azblob://account/container?sig=secret")...)
+	require.Equal(t, 2, got.code)
+	require.NotContains(t, got.errout, "sig=secret", "it must not be shown either")
 	got = c.run(back("failback", p.Plan.ID)...)
 	require.Zero(t, got.code, got.errout)
 	require.Equal(t, rows, rowsOf(t, at("home.sqlite")))

@@ -269,7 +269,9 @@ func (v *voyage) goesBack(id string) {
 
 	home := v.plans(back, "--kind", "failback", "--accept-stale", "a test").Plan.ID
 	v.approves(back, home, "ada", "bob")
-	got = v.child(v.engine, back("failback", home, "--old-primary", v.stores["lost"]))
+	got = v.child(v.engine, back("failback", home, "--old-primary", v.stores["lost"]), `"step":"preflight","what":"begun"`)
+	require.Equal(v.t, -1, got.code)
+	got = v.child(v.engine, back("failover", "resume", home, "--take-over")) // which store was named stands in the journal
 	require.Zero(v.t, got.code, got.errout)
 	r := decode[runResult](v.t, got.out)
 	require.Equal(v.t, &orphanCount{Transactions: 1, Segments: 1}, r.Orphans)

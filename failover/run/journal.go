@@ -60,6 +60,9 @@ type Opening struct {
 	Plan string        `json:"plan"` // its text as it was approved, byte for byte
 	// Lost is when the outage began, as far as it is known; else when the run began.
 	Lost time.Time `json:"lost"`
+	// OldPrimary is the URL of the store of the region that was lost, which a failback looks
+	// in for what it held alone; empty: nobody named one. It holds no secret.
+	OldPrimary string `json:"old_primary,omitempty"`
 }
 
 // Journal is what one runner writes. It is safe for concurrent use.
