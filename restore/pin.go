@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -12,6 +11,7 @@ import (
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/blob"
+	"lifeboat/internal/versioned"
 )
 
 // PinPrefix is where pins are. A pin keeps retention from removing what somebody is
@@ -19,6 +19,8 @@ import (
 const PinPrefix = "pins/"
 
 const pinVersion = 1
+
+var pinKind = versioned.Kind{Field: "version", Known: pinVersion, Damaged: eventlog.ErrCorrupt, Newer: eventlog.ErrNewerVersion}
 
 // maxPin bounds a pin's object, in bytes: a hundred thousand deltas in one chain fit.
 const maxPin = 8 << 20
@@ -95,23 +97,10 @@ func ReadPins(ctx context.Context, store blob.Store, now time.Time) ([]Pin, erro
 	return pins, nil
 }
 
-func decodePin(body []byte) (p Pin, err error) {
-	var version struct {
-		Version int `json:"version"`
+func decodePin(body []byte) (Pin, error) {
+	p, err := versioned.Decode[Pin](pinKind, body)
+	if err == nil && p.Expires.IsZero() {
+		err = fmt.Errorf("%w: it has no end", eventlog.ErrCorrupt)
 	}
-	if err := json.Unmarshal(body, &version); err != nil {
-		return p, fmt.Errorf("%w: %w", eventlog.ErrCorrupt, err)
-	}
-	if version.Version > pinVersion {
-		return p, fmt.Errorf("%w: %d, known %d", eventlog.ErrNewerVersion, version.Version, pinVersion)
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		return p, fmt.Errorf("%w: %w", eventlog.ErrCorrupt, err)
-	}
-	if p.Version != pinVersion || p.Expires.IsZero() {
-		return p, fmt.Errorf("%w: it lacks a version or an end", eventlog.ErrCorrupt)
-	}
-	return p, nil
+	return p, err
 }

@@ -4,17 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 
 	"lifeboat/eventlog"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/database"
+	"lifeboat/internal/versioned"
 )
 
 // ProofVersion is the version of a proof's text; a reader refuses a newer one.
 const ProofVersion = 1
+
+var proofKind = versioned.Kind{Field: "version", Known: ProofVersion, Damaged: eventlog.ErrCorrupt, Newer: eventlog.ErrNewerVersion}
 
 // Proof is what a verified restore found, in less than a kilobyte whatever the number of
 // tables: a restore that runs out of sight leaves it to whoever asked for it. It says
@@ -54,15 +56,12 @@ func statesDigest(tables []TableResult, states []database.State) string {
 
 // ParseProof reads a proof's text.
 func ParseProof(text []byte) (Proof, error) {
-	var p Proof
-	if err := json.Unmarshal(text, &p); err != nil {
-		return p, fmt.Errorf("proof of a restore: %w: %w", eventlog.ErrCorrupt, err)
+	p, err := versioned.Decode[Proof](proofKind, text)
+	if err == nil && (p.PlanID == "" || p.States == "") {
+		err = fmt.Errorf("%w: it lacks plan or state hashes", eventlog.ErrCorrupt)
 	}
-	if p.Version > ProofVersion {
-		return p, fmt.Errorf("proof of a restore: %w: %d, known %d", eventlog.ErrNewerVersion, p.Version, ProofVersion)
-	}
-	if p.Version < 1 || p.PlanID == "" || p.States == "" {
-		return p, fmt.Errorf("proof of a restore: %w: it lacks version, plan or state hashes", eventlog.ErrCorrupt)
+	if err != nil {
+		return p, fmt.Errorf("proof of a restore: %w", err)
 	}
 	return p, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lifeboat/internal/signers"
+	"lifeboat/internal/versioned"
 )
 
 // Namespace is the SSHSIG namespace of statements: ssh-keygen -Y … -n lifeboat-approval.
@@ -28,6 +29,8 @@ var (
 	// ErrNewerFormat: written by a newer lifeboat; upgrade to read it.
 	ErrNewerFormat = errors.New("statement has a newer format than this lifeboat knows")
 )
+
+var statementKind = versioned.Kind{Field: "format", Known: format, Damaged: ErrStatement, Newer: ErrNewerFormat}
 
 // Decision is what a person says about the subject.
 type Decision string
@@ -127,18 +130,9 @@ func parse(text []byte) (Statement, error) {
 	if len(text) > maxStatement {
 		return Statement{}, fmt.Errorf("%w: %d bytes is over the limit of %d", ErrStatement, len(text), maxStatement)
 	}
-	var version struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(text, &version); err != nil {
-		return Statement{}, fmt.Errorf("%w: %w", ErrStatement, err)
-	}
-	if version.Format > format {
-		return Statement{}, fmt.Errorf("%w: %d, known %d", ErrNewerFormat, version.Format, format)
-	}
-	var s Statement
-	if err := json.Unmarshal(text, &s); err != nil {
-		return Statement{}, fmt.Errorf("%w: %w", ErrStatement, err)
+	s, err := versioned.Decode[Statement](statementKind, text)
+	if err != nil {
+		return Statement{}, err
 	}
 	canonical, err := s.Text()
 	if err != nil {

@@ -1,17 +1,16 @@
 package budget
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"time"
 
 	"lifeboat/failover"
 	"lifeboat/internal/blob"
+	"lifeboat/internal/versioned"
 	"lifeboat/restore"
 )
 
@@ -32,6 +31,8 @@ var (
 	// ErrNewerFormat: kept by a newer lifeboat.
 	ErrNewerFormat = errors.New("observation has a newer format than this lifeboat knows")
 )
+
+var observationKind = versioned.Kind{Field: "format", Known: Format, Damaged: ErrCorrupt, Newer: ErrNewerFormat}
 
 // Work is how much a restore has to do.
 type Work struct {
@@ -125,35 +126,16 @@ func Observations(ctx context.Context, store blob.Store) ([]Observation, error) 
 		if err != nil {
 			return nil, err
 		}
-		o, err := decode(body)
+		o, err := versioned.Decode[Observation](observationKind, body)
+		if err == nil {
+			err = o.check()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		seen = append(seen, o)
 	}
 	return seen, nil
-}
-
-func decode(body []byte) (Observation, error) {
-	var version struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(body, &version); err != nil {
-		return Observation{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if version.Format > Format {
-		return Observation{}, fmt.Errorf("%w: %d, known %d", ErrNewerFormat, version.Format, Format)
-	}
-	var o Observation
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&o); err != nil {
-		return o, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return o, fmt.Errorf("%w: something follows it", ErrCorrupt)
-	}
-	return o, o.check()
 }
 
 // check refuses figures that would spoil every later forecast.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lifeboat/failover"
+	"lifeboat/internal/versioned"
 )
 
 // EntryVersion is the version of the journal's entries; a reader refuses a newer one.
@@ -57,6 +58,8 @@ func (e Event) known() bool {
 
 // OfStep reports whether the event belongs to a step.
 func (e Event) OfStep() bool { return e == Begun || e == Done || e == Failed }
+
+var entryKind = versioned.Kind{Field: "version", Known: EntryVersion, Damaged: ErrCorrupt, Newer: ErrNewerFormat}
 
 // Entry is one object of a journal.
 type Entry struct {
@@ -135,17 +138,9 @@ func decodeEntry(object []byte) (Entry, error) {
 	if string(sum) != digestOf(text)+"\n" {
 		return e, fmt.Errorf("%w: its checksum does not hold", ErrCorrupt)
 	}
-	var v struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(text, &v); err != nil {
-		return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if v.Version > EntryVersion {
-		return e, fmt.Errorf("%w: %d, known %d", ErrNewerFormat, v.Version, EntryVersion)
-	}
-	if err := json.Unmarshal(text, &e); err != nil {
-		return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	e, err := versioned.Decode[Entry](entryKind, text)
+	if err != nil {
+		return e, err
 	}
 	again, err := e.encode()
 	if err != nil || !bytes.Equal(again, object) {

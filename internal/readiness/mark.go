@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lifeboat/internal/blob"
+	"lifeboat/internal/versioned"
 )
 
 // What is something that is done again and again, and remembered.
@@ -68,12 +69,9 @@ func Latest(ctx context.Context, store blob.Store, what What) (Event, float64, e
 	if err != nil {
 		return Event{}, 0, err
 	}
-	var m mark
-	if err := json.Unmarshal(body, &m); err != nil {
-		return Event{}, 0, fmt.Errorf("%s: %w: %w", last, ErrCorrupt, err)
-	}
-	if m.Format > Format {
-		return Event{}, 0, fmt.Errorf("%s: %w: %d, known %d", last, ErrNewerFormat, m.Format, Format)
+	m, err := versioned.Decode[mark](sampleKind, body)
+	if err != nil {
+		return Event{}, 0, fmt.Errorf("%s: %w", last, err)
 	}
 	return Event{At: m.At, OK: m.OK, Detail: m.Detail}, m.Seconds, nil
 }

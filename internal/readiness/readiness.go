@@ -1,7 +1,6 @@
 package readiness
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"lifeboat/internal/blob"
+	"lifeboat/internal/versioned"
 )
 
 // Format is the version of a kept sample.
@@ -28,6 +28,8 @@ var (
 	// ErrNewerFormat: kept by a newer lifeboat.
 	ErrNewerFormat = errors.New("readiness sample has a newer format than this lifeboat knows")
 )
+
+var sampleKind = versioned.Kind{Field: "format", Known: Format, Damaged: ErrCorrupt, Newer: ErrNewerFormat}
 
 // Event is when something was last done, and whether it succeeded.
 type Event struct {
@@ -108,31 +110,12 @@ func read(ctx context.Context, store blob.Store, name string) (Sample, error) {
 	if err != nil {
 		return Sample{}, err
 	}
-	s, err := decode(body)
+	s, err := versioned.Decode[Sample](sampleKind, body)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	if ms, err := strconv.ParseInt(path.Base(name), 10, 64); err != nil || !s.At.Equal(time.UnixMilli(ms)) {
 		return s, fmt.Errorf("%s: %w: it is of %s", name, ErrCorrupt, s.At)
-	}
-	return s, nil
-}
-
-func decode(body []byte) (Sample, error) {
-	var version struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(body, &version); err != nil {
-		return Sample{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if version.Format > Format {
-		return Sample{}, fmt.Errorf("%w: %d, known %d", ErrNewerFormat, version.Format, Format)
-	}
-	var s Sample
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		return s, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return s, nil
 }

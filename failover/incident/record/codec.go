@@ -8,6 +8,7 @@ import (
 
 	"lifeboat/failover/incident"
 	"lifeboat/internal/signers"
+	"lifeboat/internal/versioned"
 )
 
 // Namespace is the SSHSIG namespace of entries.
@@ -33,6 +34,8 @@ var (
 	ErrForged = errors.New("entry is not signed by whom it claims")
 )
 
+var entryKind = versioned.Kind{Field: "format", Known: incident.Format, Damaged: ErrCorrupt, Newer: ErrNewerFormat}
+
 // encode is the entry's canonical text.
 func encode(e incident.Entry) ([]byte, error) {
 	var out bytes.Buffer
@@ -54,23 +57,14 @@ func decode(object []byte) (incident.Entry, error) {
 	if err != nil {
 		return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	var version struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(text, &version); err != nil {
-		return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if version.Format > incident.Format {
-		return e, fmt.Errorf("%w: %d, known %d", ErrNewerFormat, version.Format, incident.Format)
-	}
-	if err := json.Unmarshal(text, &e); err != nil {
-		return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	if e, err = versioned.Decode[incident.Entry](entryKind, text); err != nil {
+		return e, err
 	}
 	canonical, err := encode(e)
 	if err != nil {
 		return e, err
 	}
-	if !bytes.Equal(canonical, text) || e.Format != incident.Format {
+	if !bytes.Equal(canonical, text) {
 		return e, fmt.Errorf("%w: it is not in its canonical form", ErrCorrupt)
 	}
 	if err := e.Validate(); err != nil {

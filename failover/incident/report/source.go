@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"lifeboat/internal/versioned"
 )
 
 // Format is the version of a source and of the documents made from it.
@@ -73,6 +75,8 @@ type envelope struct {
 	Data   json.RawMessage `json:"data"`
 }
 
+var sourceKind = versioned.Kind{Field: "format", Known: Format, Damaged: fmt.Errorf("%w: its evidence cannot be read", ErrAltered), Newer: ErrNewerFormat}
+
 // NewSource fixes the evidence. The data must not be changed afterwards.
 func NewSource(made time.Time, data Data) (*Source, error) {
 	encoded, err := json.Marshal(data)
@@ -90,12 +94,9 @@ func NewSource(made time.Time, data Data) (*Source, error) {
 
 // parseSource reads canonical bytes; anything that is not in canonical form was altered.
 func parseSource(text []byte) (*Source, error) {
-	var e envelope
-	if err := json.Unmarshal(text, &e); err != nil {
-		return nil, fmt.Errorf("%w: its evidence cannot be read: %w", ErrAltered, err)
-	}
-	if e.Format > Format {
-		return nil, fmt.Errorf("%w: %d, known %d", ErrNewerFormat, e.Format, Format)
+	e, err := versioned.Decode[envelope](sourceKind, text)
+	if err != nil {
+		return nil, err
 	}
 	data, err := decode(e.Kind, e.Data)
 	if err != nil {
