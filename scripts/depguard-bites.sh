@@ -44,7 +44,8 @@ plant eventlog github.com/spf13/cobra
 plant restore github.com/prometheus/client_golang/prometheus
 plant restore github.com/schollz/progressbar/v3
 plant internal/signers lifeboat/internal/blob
-plant internal/versioned lifeboat/internal/blob
+plant internal/versioned lifeboat/internal/config
+plant internal/numbered lifeboat/internal/signers
 plant failover/approval lifeboat/internal/readiness
 plant failover/cluster lifeboat/failover/salvage
 plant failover/run k8s.io/client-go/kubernetes

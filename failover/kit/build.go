@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"lifeboat/internal/blob"
+	"lifeboat/internal/numbered"
 )
 
 // Item is a file to put into a kit.
@@ -73,7 +72,7 @@ func Build(ctx context.Context, store blob.Store, c Contents) (m *Manifest, fres
 		if err != nil {
 			return nil, false, fmt.Errorf("encode kit: %w", err)
 		}
-		if err = store.Create(ctx, manifestName(m.Number), body); !errors.Is(err, blob.ErrExists) {
+		if err = store.Create(ctx, kits.Name(m.Number), body); !errors.Is(err, blob.ErrExists) {
 			return m, err == nil, err
 		}
 	}
@@ -100,39 +99,23 @@ func upload(ctx context.Context, store blob.Store, item Item) (f File, err error
 		return File{}, fmt.Errorf("%s is no regular file", item.From)
 	}
 	f = File{Path: item.Path, Executable: info.Mode()&0o111 != 0, Parts: []Part{}}
-	whole, buffer := sha256.New(), make([]byte, min(maxPart, max(info.Size(), 1)))
-	for {
-		n, err := io.ReadFull(file, buffer)
-		if n > 0 {
-			part := Part{SHA256: hexOf(sha256.New(), buffer[:n]), Size: int64(n)}
-			whole.Write(buffer[:n])
-			f.Parts, f.Size = append(f.Parts, part), f.Size+int64(n)
-			if err := create(ctx, store, part, buffer[:n]); err != nil {
-				return f, err
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			f.SHA256 = hex.EncodeToString(whole.Sum(nil))
-			return f, nil
-		}
-		if err != nil {
-			return f, err
-		}
-	}
+	whole, buffer := sha256.New(), make([]byte, min(numbered.MaxPart, max(info.Size(), 1)))
+	err = numbered.Cut(file, buffer, func(p Part, body []byte) error {
+		whole.Write(body)
+		f.Parts, f.Size = append(f.Parts, p), f.Size+p.Size
+		return create(ctx, store, p, body)
+	})
+	f.SHA256 = hex.EncodeToString(whole.Sum(nil))
+	return f, err
 }
 
 // create stores a part unless the store says that it has it: most of a kit never changes,
 // and sending a plugin of some hundred megabytes every night would be waste.
 func create(ctx context.Context, store blob.Store, part Part, body []byte) error {
-	if info, err := store.Stat(ctx, partName(part.SHA256)); err == nil && info.Size == part.Size {
+	if info, err := store.Stat(ctx, kits.Part(part.SHA256)); err == nil && info.Size == part.Size {
 		return nil
 	}
-	return store.Create(ctx, partName(part.SHA256), body)
-}
-
-func hexOf(h hash.Hash, body []byte) string {
-	h.Write(body)
-	return hex.EncodeToString(h.Sum(nil))
+	return store.Create(ctx, kits.Part(part.SHA256), body)
 }
 
 // Unpack writes the kit of that number (0: the newest) into a new or empty folder, every
@@ -176,14 +159,9 @@ func download(ctx context.Context, store blob.Store, f File, to string) (err err
 	defer func() { err = errors.Join(err, file.Close()) }()
 	whole := sha256.New()
 	for _, p := range f.Parts {
-		body, err := blob.ReadAll(ctx, store, partName(p.SHA256), p.Size)
-		switch {
-		case errors.Is(err, blob.ErrNotExist), errors.Is(err, blob.ErrTooLarge):
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		case err != nil:
+		body, err := kits.ReadPart(ctx, store, p)
+		if err != nil {
 			return err
-		case hexOf(sha256.New(), body) != p.SHA256:
-			return fmt.Errorf("%w: %s is not what its name says", ErrDamaged, partName(p.SHA256))
 		}
 		whole.Write(body)
 		if _, err := file.Write(body); err != nil {

@@ -2,8 +2,6 @@ package codebackup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"lifeboat/internal/blob"
+	"lifeboat/internal/numbered"
 )
 
 // Config is what Backup needs.
@@ -73,7 +72,7 @@ func level(ctx context.Context, stores []blob.Store) (*Manifest, error) {
 	if newest == 0 {
 		return nil, nil //nolint:nilnil // no backup is not an error here
 	}
-	backups, err := chain(ctx, from, newest)
+	up, err := chain(ctx, from, newest)
 	if err != nil {
 		return nil, err
 	}
@@ -81,32 +80,32 @@ func level(ctx context.Context, stores []blob.Store) (*Manifest, error) {
 		if s == from {
 			continue
 		}
-		if err := fill(ctx, from, s, backups); err != nil {
+		if err := fill(ctx, from, s, up); err != nil {
 			return nil, fmt.Errorf("store %d of %d: %w", i+1, len(stores), err)
 		}
 	}
-	return backups[len(backups)-1], nil
+	return up[len(up)-1], nil
 }
 
 // fill copies the backups that a store lacks, in order.
-func fill(ctx context.Context, from, to blob.Store, backups []*Manifest) error {
-	for _, m := range backups {
-		name := manifestName(m.Number)
+func fill(ctx context.Context, from, to blob.Store, up []*Manifest) error {
+	for _, m := range up {
+		name := backups.Name(m.Number)
 		if _, err := to.Stat(ctx, name); err == nil {
 			continue
 		} else if !errors.Is(err, blob.ErrNotExist) {
 			return err
 		}
 		for _, p := range m.Parts {
-			body, err := readPart(ctx, from, p)
+			body, err := backups.ReadPart(ctx, from, p)
 			if err != nil {
 				return err
 			}
-			if err := to.Create(ctx, parts+p.SHA256, body); err != nil {
+			if err := to.Create(ctx, backups.Part(p.SHA256), body); err != nil {
 				return err
 			}
 		}
-		body, err := blob.ReadAll(ctx, from, name, maxManifest)
+		body, err := blob.ReadAll(ctx, from, name, backups.Most)
 		if err != nil {
 			return err
 		}
@@ -139,7 +138,7 @@ func next(ctx context.Context, g git, cfg Config, now state, last *Manifest) (*M
 		return nil, err
 	}
 	for i, s := range cfg.Stores {
-		if err := s.Create(ctx, manifestName(m.Number), body); err != nil {
+		if err := s.Create(ctx, backups.Name(m.Number), body); err != nil {
 			return nil, fmt.Errorf("store %d of %d: %w", i+1, len(cfg.Stores), err)
 		}
 	}
@@ -172,39 +171,13 @@ func base(ctx context.Context, g git, store blob.Store, m, last *Manifest) (know
 
 // upload cuts a bundle into parts and creates each in every store.
 func upload(ctx context.Context, stores []blob.Store, r io.Reader, m *Manifest) error {
-	buf := make([]byte, maxPart)
-	for {
-		n, err := io.ReadFull(r, buf)
-		if n > 0 {
-			sum := sha256.Sum256(buf[:n])
-			p := Part{SHA256: hex.EncodeToString(sum[:]), Size: int64(n)}
-			for i, s := range stores {
-				if err := s.Create(ctx, parts+p.SHA256, buf[:n]); err != nil {
-					return fmt.Errorf("store %d of %d: %w", i+1, len(stores), err)
-				}
+	return numbered.Cut(r, make([]byte, numbered.MaxPart), func(p Part, body []byte) error {
+		for i, s := range stores {
+			if err := s.Create(ctx, backups.Part(p.SHA256), body); err != nil {
+				return fmt.Errorf("store %d of %d: %w", i+1, len(stores), err)
 			}
-			m.Parts = append(m.Parts, p)
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the bundle: %w", err)
-		}
-	}
-}
-
-// readPart returns a part whose bytes are what its name says.
-func readPart(ctx context.Context, s blob.Store, p Part) ([]byte, error) {
-	body, err := blob.ReadAll(ctx, s, parts+p.SHA256, maxPart)
-	if errors.Is(err, blob.ErrNotExist) || errors.Is(err, blob.ErrTooLarge) {
-		return nil, fmt.Errorf("%s%s: %w: %w", parts, p.SHA256, ErrDamaged, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != p.SHA256 || int64(len(body)) != p.Size {
-		return nil, fmt.Errorf("%s%s: %w: its bytes are not what its name says", parts, p.SHA256, ErrDamaged)
-	}
-	return body, nil
+		m.Parts = append(m.Parts, p)
+		return nil
+	})
 }

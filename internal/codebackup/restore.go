@@ -23,7 +23,7 @@ func Restore(ctx context.Context, store blob.Store, number uint64, folder string
 	if err := emptyFolder(folder); err != nil {
 		return nil, err
 	}
-	backups, err := upTo(ctx, store, number)
+	up, err := upTo(ctx, store, number)
 	if err != nil {
 		return nil, err
 	}
@@ -35,12 +35,12 @@ func Restore(ctx context.Context, store blob.Store, number uint64, folder string
 	if _, err := g.run(ctx, nil, args...); err != nil {
 		return nil, err
 	}
-	for _, m := range backups {
+	for _, m := range up {
 		if err := unbundle(ctx, g, store, m); err != nil {
 			return nil, fmt.Errorf("backup %d: %w", m.Number, err)
 		}
 	}
-	m := backups[len(backups)-1]
+	m := up[len(up)-1]
 	if err := setRefs(ctx, g, m); err != nil {
 		return nil, err
 	}
@@ -67,18 +67,18 @@ func Verify(ctx context.Context, store blob.Store, number uint64) (m *Manifest, 
 // to, and compares them with their hashes. It needs no git, and does not prove that git
 // can read what it compares: that is what Verify is for.
 func Check(ctx context.Context, store blob.Store, number uint64) (*Manifest, error) {
-	backups, err := upTo(ctx, store, number)
+	up, err := upTo(ctx, store, number)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range backups {
+	for _, m := range up {
 		for _, p := range m.Parts {
-			if _, err := readPart(ctx, store, p); err != nil {
+			if _, err := backups.ReadPart(ctx, store, p); err != nil {
 				return nil, fmt.Errorf("backup %d: %w", m.Number, err)
 			}
 		}
 	}
-	return backups[len(backups)-1], nil
+	return up[len(up)-1], nil
 }
 
 // upTo are the backups that the one of that number (0: the newest) needs, itself last.
@@ -117,7 +117,7 @@ func unbundle(ctx context.Context, g git, store blob.Store, m *Manifest) error {
 	}
 	defer os.Remove(file.Name()) //nolint:errcheck // a temporary file
 	for _, p := range m.Parts {
-		body, err := readPart(ctx, store, p)
+		body, err := backups.ReadPart(ctx, store, p)
 		if err == nil {
 			_, err = file.Write(body)
 		}
