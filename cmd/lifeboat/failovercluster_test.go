@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lifeboat/failover/preflight"
 	"lifeboat/internal/config"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
@@ -101,4 +102,39 @@ func TestPlansFromBeforeRestoresHadAPlace(t *testing.T) {
 	other, err := configDigest(&now)
 	require.NoError(t, err)
 	require.NotEqual(t, old, other)
+}
+
+// TestWhoseIdentityTheAgentHas: asked about only where a stack makes a database that it needs
+// rights in.
+func TestWhoseIdentityTheAgentHas(t *testing.T) {
+	t.Parallel()
+	s, err := stackfile.Read(filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	require.NoError(t, err)
+	with := func(change func(*settings.Settings)) *settings.Settings {
+		c := *s
+		change(&c)
+		return &c
+	}
+	standing := with(func(c *settings.Settings) { c.Agent.StandingIdentity = true })
+	for name, tt := range map[string]struct {
+		stack  *settings.Settings
+		target config.URL
+		asks   bool
+		want   preflight.Identity
+	}{
+		"no stack":    {},
+		"a target":    {stack: standing, target: "sqlite:there.sqlite"},
+		"a container": {stack: with(func(c *settings.Settings) { c.Database.Kind = settings.Container })},
+		"its own":     {stack: s, asks: true, want: preflight.Identity{Admins: "sql-administrators"}},
+		"lent":        {stack: standing, asks: true, want: preflight.Identity{Group: "rg-careful-ukw", Name: "id-careful-ukw-agent", Admins: "sql-administrators"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, asks := (&bridge{config: &config.File{Failover: config.Failover{Target: tt.target}}, stack: tt.stack}).agentIdentity()
+			require.Equal(t, tt.asks, asks)
+			if asks {
+				require.Equal(t, tt.want, got)
+			}
+		})
+	}
 }

@@ -206,6 +206,9 @@ func (c *company) Free(context.Context, string) (map[string]int64, error) { retu
 // Sizes implements preflight.Cloud.
 func (c *company) Sizes(context.Context, string) ([]string, error) { return nil, nil }
 
+// Principal implements preflight.Cloud.
+func (c *company) Principal(context.Context, string, string) (string, error) { return "", nil }
+
 // words splits a line as a shell does, for the quoting that the document uses.
 func words(line string) []string {
 	var list []string

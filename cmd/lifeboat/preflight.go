@@ -120,11 +120,26 @@ func (a *app) means(b *bridge, o preflightOptions) []preflight.Probe {
 	if err := b.configured(&facts); err != nil {
 		return append(list, preflight.Probe{Name: "settings", Fix: "mend the stack's settings", Ask: func(context.Context) (string, error) { return "", err }})
 	}
+	if i, asks := b.agentIdentity(); asks {
+		list = append(list, preflight.AgentIdentity(cloud, i))
+	}
 	return append(list,
 		preflight.Quotas(cloud, region, quotas(b.stack, b.stack.Database.SKU)),
 		preflight.Sizes(cloud, region, []string{b.stack.Cluster.System.Size, b.stack.Cluster.User.Size}),
 		preflight.Images(images, facts.Images),
 		preflight.TTL(a.resolver(), host, settings.MaxTTL*time.Second))
+}
+
+// agentIdentity is that of the agent which the stack of a failover runs; asks is false where no
+// stack makes a database that it would need rights in.
+func (b *bridge) agentIdentity() (i preflight.Identity, asks bool) {
+	s := b.stack
+	if s == nil || s.Database.Kind != settings.AzureSQL || b.config.Failover.Target != "" {
+		return i, false
+	}
+	i.Admins = s.Database.Admin.Name
+	i.Group, i.Name = s.LentIdentity()
+	return i, true
 }
 
 // planProbe makes a plan and does not keep it; its forecast is marked, if that is wanted.

@@ -18,6 +18,8 @@ type Cloud interface {
 	Free(ctx context.Context, region string) (map[string]int64, error)
 	// Sizes are the sizes of virtual machine that the subscription may use there.
 	Sizes(ctx context.Context, region string) ([]string, error)
+	// Principal is the directory's id of an identity in a resource group; "": there is none.
+	Principal(ctx context.Context, group, identity string) (string, error)
 }
 
 // Registry answers whether an image is there. ref is repository@sha256:…
@@ -80,6 +82,38 @@ func Sizes(c Cloud, region string, want []string) Probe {
 				}
 			}
 			return strings.Join(want, ", "), nil
+		},
+	}
+}
+
+// Identity is the one that a failover's agent and restore will have, when it is made beforehand.
+type Identity struct {
+	Group, Name string // resource group and name; no Name: each failover makes its own
+	Admins      string // Entra group that administers the database's server
+}
+
+// AgentIdentity asks whether the identity is there. Who is in the group of administrators
+// only the directory could say, and it is not asked: a drill proves that.
+func AgentIdentity(c Cloud, i Identity) Probe {
+	return Probe{
+		Name: "agent's identity",
+		Fix: fmt.Sprintf("pulumi up on the standing mirror's stack makes it; then, once: az ad group member add --group %s --member-id \"$(az identity show --resource-group %s --name %s --query principalId --output tsv)\"",
+			i.Admins, i.Group, i.Name),
+		Ask: func(ctx context.Context) (string, error) {
+			if i.Name == "" {
+				return fmt.Sprintf("none is made beforehand (agent.standingIdentity): each failover waits, when its stack stands, until somebody makes its agent's identity a member of %s", i.Admins), nil
+			}
+			if c == nil {
+				return "", Unasked("no cloud is configured to ask")
+			}
+			principal, err := c.Principal(ctx, i.Group, i.Name)
+			switch {
+			case err != nil:
+				return "", Unasked("identity %s: %w", i.Name, err)
+			case principal == "":
+				return "", fmt.Errorf("there is no identity %s in %s, which agent.standingIdentity asks for", i.Name, i.Group)
+			}
+			return fmt.Sprintf("%s is there; it has to be in %s: az ad group member check --group %s --member-id %s", i.Name, i.Admins, i.Admins, principal), nil
 		},
 	}
 }

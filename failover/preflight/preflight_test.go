@@ -17,10 +17,15 @@ type cloud struct {
 	free  map[string]int64
 	sizes []string
 	err   error
+
+	principal string
 }
 
 func (c cloud) Free(context.Context, string) (map[string]int64, error) { return c.free, c.err }
 func (c cloud) Sizes(context.Context, string) ([]string, error)        { return c.sizes, c.err }
+func (c cloud) Principal(context.Context, string, string) (string, error) {
+	return c.principal, c.err
+}
 
 type registry map[string]error // absent: not there
 
@@ -39,6 +44,7 @@ func TestEveryAnswer(t *testing.T) {
 	t.Parallel()
 	away := errors.New("no route to host")
 	need := []failover.Quota{{Name: "dds", Need: 12}, {Name: "SQL vCores", Need: 8}}
+	standing := preflight.Identity{Group: "rg-dr", Name: "id-agent", Admins: "admins"}
 	images := []failover.Image{{Name: "application", Ref: "a@1"}, {Name: "agent", Ref: "b@2"}}
 	for _, tt := range []struct {
 		name  string
@@ -55,6 +61,11 @@ func TestEveryAnswer(t *testing.T) {
 		{"sizes", preflight.Sizes(cloud{sizes: []string{"D2", "D4"}}, "ukwest", []string{"D4"}), preflight.Pass, "D4"},
 		{"size restricted", preflight.Sizes(cloud{sizes: []string{"D2"}}, "ukwest", []string{"D4"}), preflight.Fail, "D4 cannot be had"},
 		{"sizes away", preflight.Sizes(cloud{err: away}, "ukwest", []string{"D4"}), preflight.Unknown, "no route"},
+		{"identity", preflight.AgentIdentity(cloud{principal: "p-1"}, standing), preflight.Pass, "az ad group member check --group admins --member-id p-1"},
+		{"no identity", preflight.AgentIdentity(cloud{}, standing), preflight.Fail, "no identity id-agent in rg-dr"},
+		{"identity not told", preflight.AgentIdentity(cloud{err: away}, standing), preflight.Unknown, "no route"},
+		{"identity, no cloud", preflight.AgentIdentity(nil, standing), preflight.Unknown, "no cloud"},
+		{"identity of each failover", preflight.AgentIdentity(nil, preflight.Identity{Admins: "admins"}), preflight.Pass, "member of admins"},
 		{"images", preflight.Images(registry{"a@1": nil, "b@2": nil}, images), preflight.Pass, "2 are there"},
 		{"image gone", preflight.Images(registry{"a@1": nil}, images), preflight.Fail, "does not have b@2 (agent)"},
 		{"registry away", preflight.Images(registry{"a@1": away, "b@2": nil}, images), preflight.Unknown, "no route"},

@@ -59,6 +59,9 @@ func (n Names) Network() string { return "vnet-" + n.Org + "-" + n.Part }
 // Of names a regional resource that needs no rule of its own: Of("log") is "log-org-part".
 func (n Names) Of(kind string) string { return kind + "-" + n.Org + "-" + n.Part }
 
+// Identity names a user-assigned identity, by what it does: Identity("agent").
+func (n Names) Identity(work string) string { return n.Of("id") + "-" + work }
+
 // Profile names the Traffic Manager profile, which is also its public DNS label.
 func (n Names) Profile() string { return "tm-" + n.Org + "-" + n.salt() }
 

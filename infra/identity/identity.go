@@ -56,6 +56,7 @@ type Identities struct {
 
 	scope infra.Scope
 	made  map[string]*native.UserAssignedIdentity
+	lent  map[string]azure.Names // of those in made that another stack made: whose they are
 }
 
 // Validate reports every problem of the arguments at once.
@@ -75,7 +76,7 @@ func (a *Args) Validate() error {
 
 // New makes the identities.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Identities, error) {
-	ids := &Identities{scope: args.Scope, made: make(map[string]*native.UserAssignedIdentity)}
+	ids := &Identities{scope: args.Scope, made: make(map[string]*native.UserAssignedIdentity), lent: make(map[string]azure.Names)}
 	if err := infra.Begin(ctx, ids, "Identity", name, args.Validate(), opts); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	for _, n := range args.Names {
 		id, err := native.NewUserAssignedIdentity(ctx, name+"-"+n, &native.UserAssignedIdentityArgs{
 			ResourceGroupName: args.Scope.Group,
-			ResourceName:      pulumi.String(args.Scope.Names.Of("id") + "-" + n),
+			ResourceName:      pulumi.String(args.Scope.Names.Identity(n)),
 			Location:          args.Scope.Location(),
 			Tags:              args.Scope.TagMap(),
 		}, infra.Child(ids)...)
@@ -96,7 +97,17 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return ids, ctx.RegisterResourceOutputs(ids, outputs)
 }
 
-// Get returns an identity that New made; asking for another is an error of the program.
+// Borrow finds an identity that another stack made, to use it as one of these.
+func (ids *Identities) Borrow(ctx *pulumi.Context, name string, from azure.Names) error {
+	id, err := native.LookupUserAssignedIdentity(ctx, from.Group(), from.Identity(name))
+	if err != nil {
+		return err
+	}
+	ids.made[name], ids.lent[name] = id, from
+	return nil
+}
+
+// Get returns an identity that New made or Borrow found; asking for another is an error of the program.
 func (ids *Identities) Get(name string) (*native.UserAssignedIdentity, error) {
 	id, ok := ids.made[name]
 	if !ok {
@@ -167,10 +178,14 @@ func (ids *Identities) Federate(ctx *pulumi.Context, f *Federation, after ...pul
 	if err != nil {
 		return nil, err
 	}
+	group, credential := ids.scope.Group, f.Name
+	if owner, lent := ids.lent[f.Identity]; lent { // it has one for each stack that uses it
+		group, credential = pulumi.String(owner.Group()), f.Name+"-"+ids.scope.Names.Part
+	}
 	return native.NewFederatedIdentityCredential(ctx, f.Identity+"-"+f.Name, &native.FederatedIdentityCredentialArgs{
-		ResourceGroupName: ids.scope.Group,
+		ResourceGroupName: group,
 		ResourceName:      id.Name,
-		CredentialName:    pulumi.String(f.Name),
+		CredentialName:    pulumi.String(credential),
 		Issuer:            f.Issuer,
 		Subject:           pulumi.String(f.Subject),
 		Audiences:         pulumi.StringArray{pulumi.String("api://AzureADTokenExchange")},

@@ -47,6 +47,31 @@ func TestGrantsAndTrust(t *testing.T) {
 	require.Equal(t, []any{"api://AzureADTokenExchange"}, trust.Inputs["audiences"])
 }
 
+// TestBorrowedIdentityStaysWhereItIs: it is found, not made, and its trust in a cluster is
+// told from other stacks' by its name.
+func TestBorrowedIdentityStaysWhereItIs(t *testing.T) {
+	t.Parallel()
+	scope := infratest.Scope("uksouth")
+	owner := scope.Names
+	owner.Part = "ukw"
+	all := infratest.Record(t, func(ctx *pulumi.Context) error {
+		ids, err := identity.New(ctx, "ids", &identity.Args{Scope: scope, Names: []string{"proof"}})
+		if err != nil {
+			return err
+		}
+		if err := ids.Borrow(ctx, "agent", owner); err != nil {
+			return err
+		}
+		_, err = ids.Federate(ctx, &identity.Federation{Identity: "agent", Name: "cluster", Issuer: pulumi.String("https://issuer"), Subject: "system:serviceaccount:lifeboat:agent"})
+		return err
+	})
+	require.Equal(t, 1, infratest.Count(all, "UserAssignedIdentity"))
+	trust := infratest.One(t, all, "FederatedIdentityCredential", "agent-cluster")
+	require.Equal(t, owner.Group(), trust.Inputs["resourceGroupName"])
+	require.Equal(t, owner.Identity("agent"), trust.Inputs["resourceName"])
+	require.Equal(t, "cluster-"+scope.Names.Part, trust.Inputs["federatedIdentityCredentialResourceName"])
+}
+
 func TestCodeBackupTrustsOneBranchAndWritesOnlyCode(t *testing.T) {
 	t.Parallel()
 	all := infratest.Record(t, func(ctx *pulumi.Context) error {

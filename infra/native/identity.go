@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -33,6 +34,25 @@ func (UserAssignedIdentityArgs) ElementType() reflect.Type {
 func NewUserAssignedIdentity(ctx *pulumi.Context, name string, args *UserAssignedIdentityArgs, opts ...pulumi.ResourceOption) (*UserAssignedIdentity, error) {
 	var r UserAssignedIdentity
 	return &r, register(ctx, "managedidentity:UserAssignedIdentity", name, args, &r, opts)
+}
+
+// LookupUserAssignedIdentity finds an identity that another stack made. It has no id here:
+// this stack must not change it.
+func LookupUserAssignedIdentity(ctx *pulumi.Context, group, name string) (*UserAssignedIdentity, error) {
+	args := &struct {
+		Group string `pulumi:"resourceGroupName"`
+		Name  string `pulumi:"resourceName"`
+	}{group, name}
+	var answer struct {
+		Client    string `pulumi:"clientId"`
+		Principal string `pulumi:"principalId"`
+		Tenant    string `pulumi:"tenantId"`
+	}
+	if err := ctx.Invoke("azure-native:managedidentity:getUserAssignedIdentity", args, &answer, pulumi.Version(Version)); err != nil {
+		return nil, fmt.Errorf("look for the identity %s in %s: %w", name, group, err)
+	}
+	text := func(s string) pulumi.StringOutput { return pulumi.String(s).ToStringOutput() }
+	return &UserAssignedIdentity{Name: text(name), ClientID: text(answer.Client), PrincipalID: text(answer.Principal), TenantID: text(answer.Tenant)}, nil
 }
 
 // FederatedIdentityCredential lets a token of another issuer act as an identity.

@@ -63,6 +63,9 @@ func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	if strings.HasPrefix(args.Token, "azure-native:network/") && strings.HasSuffix(args.Token, ":getProfile") {
 		return resource.PropertyMap{}, nil // with no endpoint
 	}
+	if args.Token == "azure-native:managedidentity:getUserAssignedIdentity" {
+		return resource.NewPropertyMapFromMap(map[string]any{"clientId": "<standing client>", "principalId": "<standing principal>"}), nil
+	}
 	if args.Token != "azure-native:containerservice:listManagedClusterUserCredentials" {
 		return nil, fmt.Errorf("record: no answer for %s", args.Token)
 	}

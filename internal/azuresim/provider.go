@@ -405,6 +405,8 @@ func (a *azureProvider) Invoke(_ context.Context, q *pulumirpc.InvokeRequest) (*
 		result, err = a.credentials(group + fmt.Sprintf("Microsoft.ContainerService/managedClusters/%v", args["resourceName"]))
 	case strings.HasPrefix(module, "network/") && function == "getProfile":
 		result, err = a.profile(group + fmt.Sprintf("Microsoft.Network/trafficManagerProfiles/%v", args["profileName"]))
+	case module == "managedidentity" && function == "getUserAssignedIdentity":
+		result, err = a.outputs("managedidentity:UserAssignedIdentity", group+fmt.Sprintf("Microsoft.ManagedIdentity/userAssignedIdentities/%v", args["resourceName"]))
 	default:
 		return nil, status.Errorf(codes.Unimplemented, "the stand-in cloud does not answer %s", q.GetTok())
 	}
@@ -425,6 +427,14 @@ func (a *azureProvider) found(kind, id string) (*Resource, error) {
 		return nil, status.Error(codes.NotFound, refuse(404, "ResourceNotFound", "%s does not exist", id).Error())
 	}
 	return r, nil
+}
+
+func (a *azureProvider) outputs(kind, id string) (Props, error) {
+	r, err := a.found(kind, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Outputs, nil
 }
 
 func (a *azureProvider) credentials(id string) (Props, error) {

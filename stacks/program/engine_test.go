@@ -133,6 +133,53 @@ func TestFailoverWithoutThePrimary(t *testing.T) {
 	require.Less(t, now.Inputs["priority"], old.Inputs["priority"], "an old primary that comes back must not take traffic")
 }
 
+// TestAgentsIdentityIsMadeBeforehand: a failover and a drill beside it use the identity of
+// the standing mirror, take nothing of it away, and need nobody to give it rights.
+func TestAgentsIdentityIsMadeBeforehand(t *testing.T) {
+	t.Parallel()
+	p := &pair{cloud: simtest.NewCloud()}
+	p.engine = simtest.NewEngine(t, p.cloud)
+	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	require.NoError(t, err)
+	p.base = s
+	up(t, p.engine.Stack(t, s, nil))
+	s.Agent.StandingIdentity = true
+	run := settings.FailoverRun{ID: "f1", Deploy: true, Live: true}
+	first := p.engine.Stack(t, p.failover(t, run, settings.AzureSQL), nil)
+	_, err = first.Up(t.Context(), optup.SuppressProgress())
+	require.ErrorContains(t, err, "run 'pulumi up' on its stack")
+
+	up(t, p.engine.Stack(t, s, nil))
+	require.Contains(t, kinds(p.cloud, "managedidentity:UserAssignedIdentity", "ukwest"), "id-careful-ukw-agent")
+	before := p.cloud.IDs()
+	o := up(t, first)
+	client := resourceOf(t, p.cloud, "managedidentity:UserAssignedIdentity", "/id-careful-ukw-agent").Outputs["clientId"]
+	require.Equal(t, client, o.AgentClient)
+	account := resourceOf(t, p.cloud, "kubernetes:core/v1:ServiceAccount", "lifeboat/agent").Inputs["metadata"].(map[string]any)
+	require.Equal(t, client, account["annotations"].(map[string]any)["azure.workload.identity/client-id"])
+	require.NotContains(t, kinds(p.cloud, "managedidentity:UserAssignedIdentity", "ukwest"), "id-careful-f1-agent")
+
+	drill := p.engine.Stack(t, p.failover(t, settings.FailoverRun{ID: "d1", Drill: true, Deploy: true}, settings.AzureSQL), nil)
+	serving := p.cloud.IDs()
+	require.Equal(t, client, up(t, drill).AgentClient)
+	_, err = drill.Destroy(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, serving, p.cloud.IDs(), "the drill took something from the failover, or left something")
+	require.Subset(t, serving, before)
+}
+
+// resourceOf is the one resource of a type whose id ends so.
+func resourceOf(t *testing.T, c *azuresim.Cloud, kind, suffix string) azuresim.Resource {
+	t.Helper()
+	for _, r := range c.Resources() {
+		if r.Type == kind && strings.HasSuffix(r.ID, suffix) {
+			return r
+		}
+	}
+	require.Fail(t, "no "+kind+" "+suffix)
+	return azuresim.Resource{}
+}
+
 func databaseIn(t *testing.T, c *azuresim.Cloud, region azure.Region) azuresim.Resource {
 	t.Helper()
 	for _, r := range c.Resources() {

@@ -5,6 +5,8 @@ import (
 
 	"lifeboat/infra/alerts"
 	"lifeboat/infra/edge"
+	"lifeboat/infra/identity"
+	"lifeboat/infra/keyvault"
 	"lifeboat/infra/registry"
 	"lifeboat/infra/storage"
 	"lifeboat/infra/workloads"
@@ -14,7 +16,11 @@ import (
 // needs before anything else exists, the images and the name that users type.
 func (r *region) standing() error {
 	s := r.settings
-	if _, _, err := r.store(); err != nil {
+	st, v, err := r.store()
+	if err != nil {
+		return err
+	}
+	if err := r.standingIdentity(st, v); err != nil {
 		return err
 	}
 	r.out["stateUrl"] = pulumi.String("azblob://" + storage.State + "?storage_account=" + r.scope.Names.StateAccount())
@@ -33,6 +39,25 @@ func (r *region) standing() error {
 		return err
 	}
 	r.out["nameServers"], r.out["profileId"], r.out["publicHost"] = e.NameServers, e.ProfileID, e.Host
+	return nil
+}
+
+// standingIdentity makes the identity of the agents that failovers beside this mirror will
+// run. It can do nothing for anybody before: only a cluster that a failover makes is
+// trusted with it.
+func (r *region) standingIdentity(st *storage.Store, v *keyvault.Vault) error {
+	if !r.settings.Agent.StandingIdentity {
+		return nil
+	}
+	ids, err := identity.New(r.ctx, "identity", &identity.Args{Scope: r.scope, Names: []string{workloads.AgentAccount}})
+	if err != nil {
+		return err
+	}
+	for _, g := range agentGrants(st.ID, v.ID) {
+		if _, err := ids.Grant(r.ctx, &g); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -57,7 +82,7 @@ func (r *region) failover() error {
 	p := &place{
 		local: r.mirror, localStore: pulumi.String(r.mirror.LogAccountID()).ToStringOutput(), localVault: pulumi.String(r.mirror.VaultID()).ToStringOutput(),
 		deploy: run.Deploy, capture: run.Live, public: !run.Drill, live: run.Live, disposable: run.Drill,
-		cidr: s.Network.FailoverCIDR,
+		borrowed: s.Agent.StandingIdentity, cidr: s.Network.FailoverCIDR,
 	}
 	if run.Mirror.Region != "" {
 		n := s.NamesOf(run.Mirror)

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -29,6 +30,7 @@ type place struct {
 	public     bool              // the application has a public name
 	live       bool              // and traffic may come
 	disposable bool              // a drill: forgotten whole
+	borrowed   bool              // the agent's identity is the standing mirror's
 	cidr       string
 	priority   int // of the endpoint; 0: before all that are there
 }
@@ -110,11 +112,18 @@ func (r *region) network(p *place) (*network.Network, error) {
 // returned resources are what the cluster must wait for.
 func (r *region) identities(p *place, net *network.Network) (*identity.Identities, []pulumi.Resource, error) {
 	app := r.settings.Application.Name
-	ids, err := identity.New(r.ctx, "identity", &identity.Args{Scope: r.scope, Names: []string{
-		workloads.AgentAccount, workloads.ProofAccount, codebackup.Identity, app, controlPlane, kubelet,
-	}})
+	names := []string{workloads.ProofAccount, codebackup.Identity, app, controlPlane, kubelet}
+	if !p.borrowed {
+		names = append(names, workloads.AgentAccount)
+	}
+	ids, err := identity.New(r.ctx, "identity", &identity.Args{Scope: r.scope, Names: names})
 	if err != nil {
 		return nil, nil, err
+	}
+	if p.borrowed {
+		if err := ids.Borrow(r.ctx, workloads.AgentAccount, r.mirror); err != nil {
+			return nil, nil, fmt.Errorf("%w: agent.standingIdentity is set, and the standing mirror makes it: run 'pulumi up' on its stack", err)
+		}
 	}
 	operator, err := ids.Get(kubelet)
 	if err != nil {
@@ -125,25 +134,6 @@ func (r *region) identities(p *place, net *network.Network) (*identity.Identitie
 		{Identity: controlPlane, Role: identity.IdentityOperator, On: "kubelet", Scope: operator.ID().ToStringOutput()},
 		{Identity: kubelet, Role: identity.ImagePuller, On: "registry", Scope: pulumi.String(r.hub.RegistryID())},
 	}
-	grants := []identity.Grant{
-		{Identity: workloads.AgentAccount, Role: identity.BlobContributor, On: "store", Scope: p.localStore},
-		{Identity: workloads.AgentAccount, Role: identity.KeyUser, On: "vault", Scope: p.localVault},
-		{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "store", Scope: p.localStore},
-		{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "vault", Scope: p.localVault},
-		{Identity: app, Role: identity.SecretUser, On: "vault", Scope: p.localVault},
-	}
-	if p.mirror != nil {
-		grants = append(grants,
-			identity.Grant{Identity: workloads.AgentAccount, Role: identity.BlobContributor, On: "mirror", Scope: pulumi.String(p.mirror.LogAccountID())},
-			identity.Grant{Identity: workloads.AgentAccount, Role: identity.KeyUser, On: "mirror-vault", Scope: pulumi.String(p.mirror.VaultID())},
-			identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "mirror", Scope: pulumi.String(p.mirror.LogAccountID())},
-			identity.Grant{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "mirror-vault", Scope: pulumi.String(p.mirror.VaultID())},
-			// How a nightly proof went is marked there, and nothing else can be written.
-			identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobContributor, On: "marks", Scope: pulumi.String(p.mirror.LogAccountID()), Under: "readiness/marks/"},
-			// The preflight reads quotas and resources of the region that would take over.
-			identity.Grant{Identity: workloads.ProofAccount, Role: identity.Reader, On: "mirror-group", Scope: pulumi.String(p.mirror.GroupID())},
-		)
-	}
 	var roles []pulumi.Resource
 	for _, g := range before {
 		role, err := ids.Grant(r.ctx, &g)
@@ -152,12 +142,46 @@ func (r *region) identities(p *place, net *network.Network) (*identity.Identitie
 		}
 		roles = append(roles, role)
 	}
-	for _, g := range grants {
+	for _, g := range r.grants(p) {
 		if _, err := ids.Grant(r.ctx, &g); err != nil {
 			return nil, nil, err
 		}
 	}
 	return ids, roles, nil
+}
+
+// grants are what the pods' identities need of stores and vaults.
+func (r *region) grants(p *place) []identity.Grant {
+	var grants []identity.Grant
+	if !p.borrowed { // else it has them from the stack that made it
+		grants = agentGrants(p.localStore, p.localVault)
+	}
+	grants = append(grants, []identity.Grant{
+		{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "store", Scope: p.localStore},
+		{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "vault", Scope: p.localVault},
+		{Identity: r.settings.Application.Name, Role: identity.SecretUser, On: "vault", Scope: p.localVault},
+	}...)
+	if p.mirror == nil {
+		return grants
+	}
+	return append(grants,
+		identity.Grant{Identity: workloads.AgentAccount, Role: identity.BlobContributor, On: "mirror", Scope: pulumi.String(p.mirror.LogAccountID())},
+		identity.Grant{Identity: workloads.AgentAccount, Role: identity.KeyUser, On: "mirror-vault", Scope: pulumi.String(p.mirror.VaultID())},
+		identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "mirror", Scope: pulumi.String(p.mirror.LogAccountID())},
+		identity.Grant{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "mirror-vault", Scope: pulumi.String(p.mirror.VaultID())},
+		// How a nightly proof went is marked there, and nothing else can be written.
+		identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobContributor, On: "marks", Scope: pulumi.String(p.mirror.LogAccountID()), Under: "readiness/marks/"},
+		// The preflight reads quotas and resources of the region that would take over.
+		identity.Grant{Identity: workloads.ProofAccount, Role: identity.Reader, On: "mirror-group", Scope: pulumi.String(p.mirror.GroupID())},
+	)
+}
+
+// agentGrants are what the agent needs of the store and the vault that it has as its own.
+func agentGrants(store, vault pulumi.StringInput) []identity.Grant {
+	return []identity.Grant{
+		{Identity: workloads.AgentAccount, Role: identity.BlobContributor, On: "store", Scope: store},
+		{Identity: workloads.AgentAccount, Role: identity.KeyUser, On: "vault", Scope: vault},
+	}
 }
 
 // database declares Azure SQL, or says where the container will be.

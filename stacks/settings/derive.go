@@ -11,7 +11,8 @@ import (
 
 const (
 	maxGeneration = 99
-	logContainer  = "log" // as package storage names it, which needs Pulumi
+	logContainer  = "log"   // as package storage names it, which needs Pulumi
+	agentAccount  = "agent" // as package workloads names it, likewise
 )
 
 // Half is the half of the pair that the stack of these settings is made in.
@@ -46,6 +47,16 @@ func (s *Settings) Names() azure.Names {
 // NamesOf are the names of the standing stack in a half: what another stack needs of it
 // is found by name, not in its state.
 func (s *Settings) NamesOf(h Half) azure.Names { return s.names(h.part()) }
+
+// LentIdentity is the resource group and the name of the identity that the standing mirror
+// lends to the agents of failovers; empty when each failover makes its own.
+func (s *Settings) LentIdentity() (group, name string) {
+	if !s.Agent.StandingIdentity {
+		return "", ""
+	}
+	mirror := s.NamesOf(s.Regions.DR)
+	return mirror.Group(), mirror.Identity(agentAccount)
+}
 
 // IsHub reports whether the stack of these settings holds the registry and the edge.
 func (s *Settings) IsHub() bool { return s.Role == DR && s.Regions.DR == s.Regions.Hub }

@@ -170,6 +170,10 @@ type Agent struct {
 	SnapshotInterval string    `json:"snapshotInterval"` // at most 24h
 	Mirror           string    `json:"mirror"`           // "block" or "degrade": what to do without it
 	Schedules        Schedules `json:"schedules"`
+	// StandingIdentity: the identity of a failover's agent is made beforehand, by the standing
+	// mirror, and a failover uses it. Made a member of the group database.admin once, it owns
+	// every database that a failover makes. Else each failover makes its own.
+	StandingIdentity bool `json:"standingIdentity,omitempty"`
 }
 
 // Schedules are cron expressions, UTC.

@@ -1,4 +1,4 @@
-// Package arm asks Azure Resource Manager about quota and sizes, and what a resource group holds.
+// Package arm asks Azure Resource Manager about quota, sizes and identities, and what a resource group holds.
 //
 // It reads, and does so with the identity that is signed in (managed identity, workload
 // identity, Azure CLI): the role Reader on the subscription suffices.
@@ -32,6 +32,7 @@ const (
 	computeSKUs   = "2021-07-01"
 	sqlUsages     = "2023-08-01"
 	groupItems    = "2024-11-01"
+	identities    = "2023-01-31"
 )
 
 // maxPages bounds a listing that never ends.
@@ -138,6 +139,25 @@ func (c *Client) InGroups(ctx context.Context, groups ...string) ([]string, erro
 		ids = append(ids, inside...)
 	}
 	return ids, nil
+}
+
+// Principal is the directory's id of a user-assigned identity; "" when there is none, or no
+// such group.
+func (c *Client) Principal(ctx context.Context, group, identity string) (string, error) {
+	path := "resourceGroups/" + url.PathEscape(group) + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + url.PathEscape(identity)
+	var found struct{ Properties struct{ PrincipalID string } }
+	err := c.get(ctx, c.address(path, url.Values{"api-version": {identities}}), &found)
+	var refused *azcore.ResponseError
+	if errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound && (refused.ErrorCode == "ResourceNotFound" || refused.ErrorCode == "ResourceGroupNotFound") {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for identity %s in %s: %w", identity, group, err)
+	}
+	if found.Properties.PrincipalID == "" {
+		return "", fmt.Errorf("look for identity %s in %s: the answer does not tell its principal", identity, group)
+	}
+	return found.Properties.PrincipalID, nil
 }
 
 // list visits every item of a listing under the subscription.

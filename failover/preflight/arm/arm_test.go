@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,4 +115,30 @@ func TestInGroups(t *testing.T) {
 		_, err = c.InGroups(t.Context(), name)
 		require.ErrorContains(t, err, "resource group "+name)
 	}
+}
+
+func TestPrincipal(t *testing.T) {
+	t.Parallel()
+	c, _ := client(t, func(w http.ResponseWriter, r *http.Request) {
+		code := map[string]string{"/gone": "ResourceNotFound", "/hidden": "AuthorizationFailed"}
+		const path = "/subscriptions/sub/resourceGroups/rg-dr/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+		switch name := strings.TrimPrefix(r.URL.Path, path); name {
+		case "/id-agent":
+			fmt.Fprint(w, `{"name":"id-agent","properties":{"clientId":"c","principalId":"p"}}`)
+		case "/gone", "/hidden":
+			w.Header().Set("x-ms-error-code", code[name])
+			w.WriteHeader(map[string]int{"/gone": http.StatusNotFound, "/hidden": http.StatusForbidden}[name])
+		default:
+			fmt.Fprint(w, `{}`)
+		}
+	})
+	for name, want := range map[string]string{"id-agent": "p", "gone": ""} {
+		got, err := c.Principal(t.Context(), "rg-dr", name)
+		require.NoError(t, err, name)
+		require.Equal(t, want, got, name)
+	}
+	_, err := c.Principal(t.Context(), "rg-dr", "hidden")
+	require.ErrorContains(t, err, "look for identity hidden in rg-dr")
+	_, err = c.Principal(t.Context(), "rg-dr", "odd")
+	require.ErrorContains(t, err, "does not tell its principal")
 }

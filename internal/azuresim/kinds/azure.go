@@ -49,7 +49,7 @@ func base() []sim.Kind {
 			Name: name(`[A-Za-z0-9_.()-]{1,64}`), NameRule: "1 to 64 letters, digits, '_', '-', '.' or parentheses",
 			Apply: deploy},
 		{Token: "authorization:RoleAssignment", Schema: sim.SchemaOf(roles.RoleAssignmentArgs{}),
-			Name: guid, NameRule: "a GUID", Apply: principalExists,
+			Name: guid, NameRule: "a GUID", Apply: roleAssigned,
 			Replaces: []string{"principalId", "roleDefinitionId", "principalType", "description"}},
 		{Token: "authorization:ManagementLockByScope", Schema: sim.SchemaOf(locks.ManagementLockByScopeArgs{}),
 			Name: name(`[^<>%&:\\?/]{1,90}`), NameRule: "1 to 90 characters, none of <>%&:\\?/",

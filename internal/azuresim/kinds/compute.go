@@ -70,8 +70,15 @@ func identityOutputs(_ *sim.View, r *sim.Resource) sim.Props {
 	}
 }
 
-// principalExists refuses a role for a principal that the directory does not have.
-func principalExists(v *sim.View, r *sim.Resource) error {
+// roleAssigned refuses a role for a principal that the directory does not have, and one that
+// the principal has there already, by another name.
+func roleAssigned(v *sim.View, r *sim.Resource) error {
+	for _, other := range v.Find(r.Type) {
+		if other.ID != r.ID && str(other.Inputs, "principalId") == str(r.Inputs, "principalId") && str(other.Inputs, "condition") == str(r.Inputs, "condition") &&
+			str(other.Inputs, "roleDefinitionId") == str(r.Inputs, "roleDefinitionId") && strings.EqualFold(str(other.Inputs, "scope"), str(r.Inputs, "scope")) {
+			return refuse(409, "RoleAssignmentExists", "the role assignment already exists: %s", other.ID)
+		}
+	}
 	if str(r.Inputs, "principalType") != "ServicePrincipal" {
 		return nil
 	}
