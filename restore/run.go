@@ -94,7 +94,7 @@ type Result struct {
 	Point    Point            `json:"point"`
 	Rows     int64            `json:"rows"` // in the target
 	Tables   []TableResult    `json:"tables"`
-	Verified bool             `json:"verified"` // every table matches
+	Verified bool             `json:"verified"` // every table matches, and Check found nothing
 	Counters map[string]int64 `json:"counters,omitempty"`
 	Changes  NetSummary       `json:"changes"`
 	Resumed  int              `json:"resumed_units"` // found loaded by an earlier run
@@ -173,13 +173,28 @@ func (r *restorer) run(ctx context.Context) error {
 	if err := r.step(StepFinish, func() error { return r.target.Finish(ctx, r.result.Counters) }); err != nil {
 		return fmt.Errorf("complete the target: %w", err)
 	}
-	if err := r.step(StepVerify, func() error { return r.verify(ctx) }); err != nil {
+	if err := r.step(StepVerify, func() error { return r.prove(ctx) }); err != nil {
 		return err
 	}
 	if r.cfg.KeepProgress {
 		return nil
 	}
 	return r.target.ForgetProgress(ctx)
+}
+
+// prove compares every table with what it must be, and has the target looked at meanwhile.
+func (r *restorer) prove(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.verify(ctx) })
+	group.Go(func() error {
+		if err := r.target.Check(ctx); err != nil {
+			return fmt.Errorf("check the target: %w", err)
+		}
+		return nil
+	})
+	err := group.Wait()
+	r.result.Verified = err == nil
+	return err
 }
 
 // fill brings the rows into the target: all of them, or this part's.

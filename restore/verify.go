@@ -111,9 +111,7 @@ func (r *restorer) verify(ctx context.Context) error {
 	for _, t := range results {
 		r.result.Rows += t.Rows
 	}
-	err := mismatch(results)
-	r.result.Verified = err == nil
-	return err
+	return mismatch(results)
 }
 
 func (r *restorer) verifyTables(ctx context.Context, tables <-chan int, results []TableResult) (err error) {

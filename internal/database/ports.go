@@ -113,6 +113,9 @@ type Target interface {
 	// identities and sequences to counters. Afterwards the database is complete and
 	// durable. Idempotent.
 	Finish(ctx context.Context, counters map[string]int64) error
+	// Check looks, in a finished database, for damage that the hashes of rows do not show.
+	// It changes nothing, and may run beside views.
+	Check(ctx context.Context) error
 	// View opens a view for verification: Rows and Counters work on a target, Changes
 	// yields nothing.
 	View(ctx context.Context) (View, error)

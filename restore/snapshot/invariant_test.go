@@ -125,6 +125,35 @@ func TestRestoreOfAnotherPlanIsRefused(t *testing.T) {
 	})
 }
 
+// Rows that all match prove nothing about a database that is damaged elsewhere.
+func TestWhatFailsItsCheckIsNotVerified(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.live()
+		plan, _, err := restore.Prepare(w.ctx, w.mirror, restore.Latest())
+		require.NoError(t, err)
+		target := memdb.New(nil)
+		damaged := errors.New("damaged")
+		target.Die = func(call, _ string, after bool) error {
+			if call == "check" && after {
+				return damaged
+			}
+			return nil
+		}
+		for range 2 { // a run that goes on checks again
+			result, err := restore.Run(w.ctx, restore.Config{Store: w.mirror}, plan, target)
+			require.ErrorIs(t, err, damaged)
+			require.False(t, result.Verified)
+		}
+		target.Die = nil
+		result, err := restore.Run(w.ctx, restore.Config{Store: w.mirror}, plan, target)
+		require.NoError(t, err)
+		require.True(t, result.Verified)
+	})
+}
+
 // A database restored to P that replays the log up to N is the one restored to N.
 func TestReplayEqualsMerge(t *testing.T) {
 	t.Parallel()

@@ -40,9 +40,6 @@ func (t *Target) finish(ctx context.Context, counters map[string]int64) error {
 	if err := t.write(ctx, t.c, func() error { return t.complete(counters) }); err != nil {
 		return err
 	}
-	if err := t.check(ctx); err != nil {
-		return t.explain(ctx, err)
-	}
 	return t.settle(ctx)
 }
 
@@ -102,16 +99,20 @@ func (t *Target) reseed(counters map[string]int64) error {
 // maxFindings bounds what one message lists.
 const maxFindings = 10
 
-// check looks at the whole file. A broken file is an error; rows that break a rule of
-// the schema are a warning, because the source had them so: SQLite enforces foreign keys
-// only where a connection asked for it, and the state hashes prove that rows are the same.
-func (t *Target) check(ctx context.Context) error {
-	defer watch(ctx, t.c)()
-	if err := t.c.Exec("PRAGMA ignore_check_constraints = OFF"); err != nil {
-		return err
-	}
+// Check implements database.Target: it looks at the whole file. A broken file is an error;
+// rows that break a rule of the schema are a warning, because the source had them so: SQLite
+// enforces foreign keys only where a connection asked for it, and the state hashes prove
+// that rows are the same.
+//
+// It reads in one transaction, whose begin waits for locks: whoever reads a file first after
+// it was put in WAL mode locks everybody else out for a moment. Nothing does so afterwards.
+func (t *Target) Check(ctx context.Context) error {
+	return t.read(ctx, func(c *capi.Conn) error { return t.check(ctx, c) })
+}
+
+func (t *Target) check(ctx context.Context, c *capi.Conn) error {
 	var broken, odd []string
-	err := t.c.Query(fmt.Sprintf("PRAGMA quick_check(%d)", maxFindings), func(s *capi.Stmt) error {
+	err := c.Query(fmt.Sprintf("PRAGMA quick_check(%d)", maxFindings), func(s *capi.Stmt) error {
 		line := s.Text(0)
 		switch {
 		case line == "ok":
@@ -128,7 +129,7 @@ func (t *Target) check(ctx context.Context) error {
 	if len(broken) > 0 {
 		return fmt.Errorf("%w: %s; delete the file and restore again", ErrDamaged, strings.Join(broken, "; "))
 	}
-	err = t.c.Query(`SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`, func(s *capi.Stmt) error {
+	err = c.Query(`SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`, func(s *capi.Stmt) error {
 		odd = append(odd, fmt.Sprintf("%d rows of %s refer to rows of %s that do not exist", s.Int64(2), quote(s.Text(0)), quote(s.Text(1))))
 		return nil
 	})

@@ -92,7 +92,8 @@ func TestRulesThatTheSourceBrokeAreWarnings(t *testing.T) {
 	db := freshApp(t, `CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES p, n INT CHECK (n > 0));
 		INSERT INTO c VALUES (1, 77, 1), (2, 78, 1); PRAGMA ignore_check_constraints = ON; INSERT INTO c VALUES (3, NULL, -1)`, "")
 	var log bytes.Buffer
-	restore(t, db.source, filepath.Join(t.TempDir(), "r.sqlite"), sqlite.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	target := restore(t, db.source, filepath.Join(t.TempDir(), "r.sqlite"), sqlite.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, target.Check(t.Context()))
 	require.Contains(t, log.String(), `2 rows of \"c\" refer to rows of \"p\" that do not exist`)
 	require.Contains(t, log.String(), "CHECK constraint failed in c")
 }

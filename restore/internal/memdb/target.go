@@ -84,6 +84,11 @@ func (d *DB) Load(_ context.Context, unit string, table *database.Table, rows it
 	return n, err
 }
 
+// Check implements database.Target.
+func (d *DB) Check(context.Context) error {
+	return d.dying("check", "", func() error { return nil })
+}
+
 // Finish implements database.Target.
 func (d *DB) Finish(_ context.Context, counters map[string]int64) error {
 	return d.dying("finish", "", func() error {
