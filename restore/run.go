@@ -34,7 +34,7 @@ type Config struct {
 	Unpinned bool
 	// KeepProgress leaves the restore's own records in the finished target, so that the
 	// same plan run again finds everything loaded and only verifies: for who has to know
-	// after a crash. Call the target's ForgetProgress afterwards.
+	// after a crash. Call Forget afterwards.
 	KeepProgress bool
 	// Progress is told how far a step is, from several goroutines. May be nil.
 	Progress func(Progress)
@@ -195,6 +195,16 @@ func (r *restorer) prove(ctx context.Context) error {
 	err := group.Wait()
 	r.result.Verified = err == nil
 	return err
+}
+
+// Forget takes a finished restore's own records out of the database (see
+// Config.KeepProgress), and closes the target.
+func Forget(ctx context.Context, target database.Target) error {
+	err := target.ForgetProgress(ctx)
+	if err != nil {
+		err = fmt.Errorf("take the restore's records away: %w", err)
+	}
+	return errors.Join(err, target.Close())
 }
 
 // fill brings the rows into the target: all of them, or this part's.

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"lifeboat/internal/database"
+	"lifeboat/restore"
 )
 
 func (a *app) captureCommand() *cobra.Command {
@@ -70,7 +70,7 @@ records are taken away first.`,
 }
 
 // forgetRestore takes a finished restore's own records out of the database.
-func (a *app) forgetRestore(ctx context.Context) (err error) {
+func (a *app) forgetRestore(ctx context.Context) error {
 	file, err := a.settings(theDatabase)
 	if err != nil {
 		return err
@@ -79,11 +79,7 @@ func (a *app) forgetRestore(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	if err := target.ForgetProgress(ctx); err != nil {
-		return fmt.Errorf("take the restore's records away: %w", err)
-	}
-	return nil
+	return restore.Forget(ctx, target)
 }
 
 func (a *app) install(ctx context.Context, source database.Source, dryRun bool) error {

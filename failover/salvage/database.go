@@ -84,16 +84,12 @@ func (d *Database) Arm(ctx context.Context, at run.Place) error {
 }
 
 // forget takes the restore's records out of the database.
-func (d *Database) forget(ctx context.Context, at run.Place) (err error) {
+func (d *Database) forget(ctx context.Context, at run.Place) error {
 	target, err := d.Target(ctx, at.Database)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	if err := target.ForgetProgress(ctx); err != nil {
-		return fmt.Errorf("take the restore's records away: %w", err)
-	}
-	return nil
+	return restore.Forget(ctx, target)
 }
 
 // Armed implements run.Database. Capture is installed after the restore's records are
