@@ -63,25 +63,26 @@ func (e *entryFlags) draft(o *office, entry incident.Entry) (incident.Draft, fun
 
 // do adds one entry to an incident and tells what came of it.
 func (e *entryFlags) do(cmd *cobra.Command, id string, entry incident.Entry) error {
-	name, err := incident.ParseID(id)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	o, err := e.open(cmd.Context())
+	o, name, err := e.openFor(cmd.Context(), id)
 	if err != nil {
 		return err
 	}
+	o.desk.Recorded = e.app.announceEntry
+	return e.tell(cmd.Context(), o, entry, func(d incident.Draft) (incident.Outcome, error) { return o.desk.Do(cmd.Context(), name, d) })
+}
+
+// tell drafts the entry, has the desk do what there is to do, and prints what came of it.
+func (e *entryFlags) tell(ctx context.Context, o *office, entry incident.Entry, do func(incident.Draft) (incident.Outcome, error)) error {
 	d, done, err := e.draft(o, entry)
 	if err != nil {
 		return err
 	}
 	defer done()
-	o.desk.Recorded = e.app.announceEntry
-	out, err := o.desk.Do(cmd.Context(), name, d)
+	out, err := do(d)
 	if err != nil {
 		return err
 	}
-	return e.app.told(cmd.Context(), o, out)
+	return e.app.told(ctx, o, out)
 }
 
 // announceEntry says that an entry is safe before anybody waits for messages.

@@ -61,20 +61,16 @@ func (a *app) actionAddCommand(register bool) *cobra.Command {
 }
 
 func (e *entryFlags) nextAction(cmd *cobra.Command, args []string) (string, error) {
+	if len(args) > 0 {
+		_, s, err := e.openAt(cmd.Context(), args[0])
+		return s.NextAction(), err
+	}
 	o, err := e.open(cmd.Context())
 	if err != nil {
 		return "", err
 	}
-	if len(args) == 0 {
-		r, _, err := o.book.Record(cmd.Context())
-		return r.Register.NextAction(), err
-	}
-	id, err := incident.ParseID(args[0])
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", errUsage, err)
-	}
-	s, _, err := o.book.Incident(cmd.Context(), id)
-	return s.NextAction(), err
+	r, _, err := o.book.Record(cmd.Context())
+	return r.Register.NextAction(), err
 }
 
 // file adds an entry to the incident in args, or without one to the register.

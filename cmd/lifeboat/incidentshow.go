@@ -40,11 +40,7 @@ func (a *app) incidentReader(cmd *cobra.Command, print func(io.Writer, showResul
 	cmd.Args = incidentArg
 	o := a.officeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		id, err := incident.ParseID(args[0])
-		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		of, err := o.open(cmd.Context())
+		of, id, err := o.openFor(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -213,11 +209,7 @@ func (a *app) incidentExportCommand() *cobra.Command {
 	}
 	o := a.officeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		id, err := incident.ParseID(args[0])
-		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		of, err := o.open(cmd.Context())
+		of, id, err := o.openFor(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}

@@ -46,24 +46,11 @@ func (a *app) incidentNotifyCommand() *cobra.Command {
 
 // remind sends the state of things.
 func (e *entryFlags) remind(cmd *cobra.Command, arg string, all bool) error {
-	id, err := incident.ParseID(arg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	o, err := e.open(cmd.Context())
+	o, id, err := e.openFor(cmd.Context(), arg)
 	if err != nil {
 		return err
 	}
-	d, done, err := e.draft(o, incident.Entry{})
-	if err != nil {
-		return err
-	}
-	defer done()
-	out, err := o.desk.Remind(cmd.Context(), id, d, all)
-	if err != nil {
-		return err
-	}
-	return e.app.told(cmd.Context(), o, out)
+	return e.tell(cmd.Context(), o, incident.Entry{}, func(d incident.Draft) (incident.Outcome, error) { return o.desk.Remind(cmd.Context(), id, d, all) })
 }
 
 func (a *app) incidentInformedCommand() *cobra.Command {
@@ -128,15 +115,7 @@ sent by hand when there are none. A text that looks like it holds personal data 
 }
 
 func (e *entryFlags) release(cmd *cobra.Command, arg, digest string) error {
-	id, err := incident.ParseID(arg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	o, err := e.open(cmd.Context())
-	if err != nil {
-		return err
-	}
-	state, _, err := o.book.Incident(cmd.Context(), id)
+	o, state, err := e.openAt(cmd.Context(), arg)
 	if err != nil {
 		return err
 	}
@@ -144,16 +123,9 @@ func (e *entryFlags) release(cmd *cobra.Command, arg, digest string) error {
 	if err != nil {
 		return err
 	}
-	d, done, err := e.draft(o, incident.Entry{})
-	if err != nil {
-		return err
-	}
-	defer done()
-	out, err := o.desk.Release(cmd.Context(), id, whole, d)
-	if err != nil {
-		return err
-	}
-	return e.app.told(cmd.Context(), o, out)
+	return e.tell(cmd.Context(), o, incident.Entry{}, func(d incident.Draft) (incident.Outcome, error) {
+		return o.desk.Release(cmd.Context(), state.ID, whole, d)
+	})
 }
 
 // letter finds the draft that a digest's beginning names.

@@ -111,15 +111,7 @@ quorum: it takes two people, and the DPO gets a case to look into.`,
 
 // vote looks up what is voted on, keeps the approval for failover run, and adds the entry.
 func (e *entryFlags) vote(cmd *cobra.Command, arg, message string, v *incident.Vote) error {
-	id, err := incident.ParseID(arg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	o, err := e.open(cmd.Context())
-	if err != nil {
-		return err
-	}
-	state, _, err := o.book.Incident(cmd.Context(), id)
+	o, state, err := e.openAt(cmd.Context(), arg)
 	if err != nil {
 		return err
 	}
@@ -171,15 +163,7 @@ func (a *app) incidentRecoverCommand() *cobra.Command {
 	}
 	e := a.entryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		id, err := incident.ParseID(args[0])
-		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		o, err := e.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		state, _, err := o.book.Incident(cmd.Context(), id)
+		_, state, err := e.openAt(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}

@@ -97,6 +97,26 @@ func (o *officeFlags) open(ctx context.Context) (*office, error) {
 	return out, o.furnish(ctx, out, file, dir)
 }
 
+// openFor opens the office for an incident's verb.
+func (o *officeFlags) openFor(ctx context.Context, incidentID string) (*office, incident.ID, error) {
+	id, err := incident.ParseID(incidentID)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", errUsage, err)
+	}
+	out, err := o.open(ctx)
+	return out, id, err
+}
+
+// openAt is openFor for a verb that has to know where the incident stands.
+func (o *officeFlags) openAt(ctx context.Context, incidentID string) (*office, incident.State, error) {
+	out, id, err := o.openFor(ctx, incidentID)
+	if err != nil {
+		return nil, incident.State{}, err
+	}
+	state, _, err := out.book.Incident(ctx, id)
+	return out, state, err
+}
+
 func (o *officeFlags) furnish(ctx context.Context, out *office, settings *config.File, dir string) error {
 	a, people := o.app, out.file
 	location, err := time.LoadLocation(people.TimeZone)

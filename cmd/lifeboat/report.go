@@ -94,11 +94,7 @@ transactions changed, by key, and counts people by the table that committee.yaml
 	}
 	r := a.reportFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		id, err := incident.ParseID(args[0])
-		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		of, err := r.open(cmd.Context())
+		of, id, err := r.openFor(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
