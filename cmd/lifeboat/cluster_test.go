@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/internal/config"
+	"lifeboat/internal/repotest"
 )
 
 // TestTheClusterRunsWhatExists: every pod of the primary stack that runs this command gives
 // it a verb, flags and a configuration that it knows.
 func TestTheClusterRunsWhatExists(t *testing.T) {
 	t.Parallel()
-	body, err := os.ReadFile(filepath.Join(repositoryRoot(t), "stacks/inventory/testdata/v1/primary.json"))
+	body, err := os.ReadFile(filepath.Join(repotest.Root(t), "stacks/inventory/testdata/v1/primary.json"))
 	require.NoError(t, err)
 	var resources []struct {
 		Type, Name string

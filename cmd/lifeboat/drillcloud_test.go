@@ -12,6 +12,7 @@ import (
 
 	"lifeboat/internal/azuresim/simtest"
 	"lifeboat/internal/drill"
+	"lifeboat/internal/repotest"
 )
 
 // drillInCloud runs a short drill with a simulated cloud in a process that finds the
@@ -36,7 +37,7 @@ func drillInCloud(t *testing.T, bin, stackFile string) (drill.Summary, int, stri
 func TestDrillInASimulatedCloud(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(simtest.Home(t), "bin")
-	s, code, errout := drillInCloud(t, bin, filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	s, code, errout := drillInCloud(t, bin, filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.Zero(t, code, errout)
 	require.True(t, s.Verified)
 	require.Greater(t, s.Region.Resources, 30)
@@ -51,7 +52,7 @@ func TestDrillInASimulatedCloud(t *testing.T) {
 // TestDrillWithoutACloudSaysSo: what it proves about data does not depend on the engine.
 func TestDrillWithoutACloudSaysSo(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml")
+	file := filepath.Join(repotest.Root(t), "Pulumi.dr.yaml")
 	for name, c := range map[string]struct{ stackFile, says string }{
 		"no pulumi command": {file, "pulumi command"},
 		"no settings":       {filepath.Join(t.TempDir(), "none.yaml"), "--stack-file"},

@@ -20,6 +20,7 @@ import (
 	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/config"
 	"lifeboat/internal/drill/embedded"
+	"lifeboat/internal/repotest"
 )
 
 // newBridge is a company with a protected hospital whose primary is about to be lost.
@@ -276,7 +277,7 @@ func exists(file string) bool {
 // inACloud configures a stack, in a region that has room for it.
 func inACloud(c *company) {
 	c.free = map[string]int64{"standardDDSv5Family": 100, "SQL vCores": 100}
-	c.configure("failover: {stack_file: '" + filepath.Join(repositoryRoot(c.t), "Pulumi.dr.yaml") + "'}\n")
+	c.configure("failover: {stack_file: '" + filepath.Join(repotest.Root(c.t), "Pulumi.dr.yaml") + "'}\n")
 }
 
 // TestAPlanForOtherKeysIsRefused: the mirror's objects are the same, under another root key.

@@ -8,6 +8,7 @@ import (
 
 	"lifeboat/failover/preflight"
 	"lifeboat/internal/config"
+	"lifeboat/internal/repotest"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
 )
@@ -22,7 +23,7 @@ func afloat(change func(*config.File)) *config.File {
 
 func TestWhereARunRestores(t *testing.T) {
 	t.Parallel()
-	stack, err := stackfile.Read(filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	stack, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	for name, tt := range map[string]struct {
 		change func(*config.File)

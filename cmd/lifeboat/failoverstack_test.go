@@ -18,6 +18,7 @@ import (
 	"lifeboat/internal/blob/azure"
 	"lifeboat/internal/blob/azure/azuritetest"
 	"lifeboat/internal/drill/embedded"
+	"lifeboat/internal/repotest"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
 )
@@ -99,7 +100,7 @@ func newVoyage(t *testing.T) *voyage {
 	v.now = time.Now().UTC().Truncate(time.Millisecond)
 	v.cloud = simtest.NewCloud()
 	v.engine = simtest.NewEngine(t, v.cloud)
-	v.files["there"] = filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml")
+	v.files["there"] = filepath.Join(repotest.Root(t), "Pulumi.dr.yaml")
 	there, err := stackfile.Read(v.files["there"])
 	require.NoError(t, err)
 	next := settings.Half{Region: "uksouth", Generation: 2}

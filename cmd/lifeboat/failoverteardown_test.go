@@ -12,6 +12,7 @@ import (
 	"lifeboat/failover"
 	"lifeboat/failover/preflight"
 	"lifeboat/internal/config"
+	"lifeboat/internal/repotest"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
 )
@@ -32,7 +33,7 @@ func (g *groups) InGroups(_ context.Context, names ...string) ([]string, error) 
 // that does not answer does not undo the teardown, and is told.
 func TestTeardownAsksTheCloud(t *testing.T) {
 	t.Parallel()
-	s, err := stackfile.Read(filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	ask := func(cloud preflight.Cloud) ([]string, string) {
 		e := &expedition{

@@ -38,6 +38,7 @@ import (
 	"lifeboat/failover/incident/report"
 	"lifeboat/failover/preflight"
 	"lifeboat/internal/blob/dir"
+	"lifeboat/internal/repotest"
 	"lifeboat/internal/signers"
 	"lifeboat/stacks/settings"
 )
@@ -254,7 +255,7 @@ func (c *company) script(document string) map[string]outcome {
 // signatures, a real mail server and webhook receiver that fail at first. It is not
 // parallel, because the script works in its own folder.
 func TestTheDocumentedIncident(t *testing.T) {
-	document, err := os.ReadFile(filepath.Join(repositoryRoot(t), "docs", "incident.md"))
+	document, err := os.ReadFile(filepath.Join(repotest.Root(t), "docs", "incident.md"))
 	require.NoError(t, err)
 	c := newCompany(t)
 	t.Chdir(c.root)

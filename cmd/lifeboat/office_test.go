@@ -17,6 +17,7 @@ import (
 
 	"lifeboat/failover/incident"
 	"lifeboat/failover/incident/report"
+	"lifeboat/internal/repotest"
 	"lifeboat/policies"
 )
 
@@ -24,7 +25,7 @@ import (
 // tests can run side by side. args are what every verb then needs.
 func newOffice(t *testing.T) (c *company, args func(verb ...string) []string) {
 	t.Helper()
-	document, err := os.ReadFile(filepath.Join(repositoryRoot(t), "docs", "incident.md"))
+	document, err := os.ReadFile(filepath.Join(repotest.Root(t), "docs", "incident.md"))
 	require.NoError(t, err)
 	c = newCompany(t)
 	c.mailFail, c.hookFail = 0, 0

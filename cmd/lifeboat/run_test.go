@@ -20,6 +20,7 @@ import (
 	"lifeboat/eventlog"
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
+	"lifeboat/internal/repotest"
 	"lifeboat/restore"
 )
 
@@ -45,19 +46,6 @@ func lifeboat(t testing.TB, args ...string) outcome {
 	var out, errout bytes.Buffer
 	code := run(t.Context(), args, strings.NewReader(""), &out, &errout)
 	return outcome{code, out.String(), errout.String()}
-}
-
-func repositoryRoot(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		require.NotEqual(t, dir, filepath.Dir(dir), "no go.mod above")
-		dir = filepath.Dir(dir)
-	}
 }
 
 func golden(t *testing.T, name, got string) {
@@ -114,7 +102,7 @@ func TestUnknownThingsAreMistakesInUsage(t *testing.T) {
 func TestExitCodesAreTheSameInHelpAndReadme(t *testing.T) {
 	t.Parallel()
 	help := lifeboat(t, "--help").out
-	readme, err := os.ReadFile(filepath.Join(repositoryRoot(t), "README.md"))
+	readme, err := os.ReadFile(filepath.Join(repotest.Root(t), "README.md"))
 	require.NoError(t, err)
 	seen := map[int]bool{}
 	for _, e := range exits {

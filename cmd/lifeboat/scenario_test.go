@@ -19,6 +19,7 @@ import (
 	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/drill"
 	"lifeboat/internal/drill/embedded"
+	"lifeboat/internal/repotest"
 )
 
 // site is a folder with a database, two stores and a configuration.
@@ -278,7 +279,7 @@ func TestDrill(t *testing.T) {
 
 func TestDrillOnARealDatabase(t *testing.T) {
 	t.Parallel()
-	source := filepath.Join(repositoryRoot(t), "..", "shared", "data", "chinook.sqlite")
+	source := filepath.Join(repotest.Root(t), "..", "shared", "data", "chinook.sqlite")
 	if _, err := os.Stat(source); err != nil {
 		t.Skip("shared/data/chinook.sqlite is not beside the repository")
 	}

@@ -14,6 +14,7 @@ import (
 	"lifeboat/failover/provision"
 	"lifeboat/internal/azuresim"
 	"lifeboat/internal/azuresim/simtest"
+	"lifeboat/internal/repotest"
 	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
 )
@@ -27,7 +28,7 @@ func TestWhatAnInterruptedUpdateMadeIsFound(t *testing.T) {
 	t.Parallel()
 	cloud := simtest.NewCloud()
 	engine := simtest.NewEngine(t, cloud)
-	base, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	base, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	_, err = engine.Stack(t, base, nil).Up(t.Context())
 	require.NoError(t, err)

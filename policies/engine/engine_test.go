@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/internal/azuresim/simtest"
+	"lifeboat/internal/repotest"
 	"lifeboat/policies"
 	"lifeboat/policies/preview"
 	"lifeboat/policies/project"
@@ -31,7 +32,7 @@ func pack(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "lifeboat-policy")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./policies/pack")
-	build.Dir = simtest.Root(t)
+	build.Dir = repotest.Root(t)
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return bin

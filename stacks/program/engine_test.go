@@ -15,6 +15,7 @@ import (
 	"lifeboat/infra/azure"
 	"lifeboat/internal/azuresim"
 	"lifeboat/internal/azuresim/simtest"
+	"lifeboat/internal/repotest"
 	"lifeboat/stacks/outputs"
 	"lifeboat/stacks/program"
 	"lifeboat/stacks/settings"
@@ -46,7 +47,7 @@ func standing(t *testing.T, primary bool) *pair {
 	t.Helper()
 	p := &pair{cloud: simtest.NewCloud()}
 	p.engine = simtest.NewEngine(t, p.cloud)
-	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	p.base = s
 	up(t, p.engine.Stack(t, s, nil))
@@ -256,7 +257,7 @@ func TestInterruptedUpIsFinishedByTheNext(t *testing.T) {
 func TestLostAnswerIsNamed(t *testing.T) {
 	t.Parallel()
 	cloud := simtest.NewCloud()
-	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	stack := simtest.NewEngine(t, cloud).Stack(t, s, nil)
 	cloud.Inject(azuresim.Fault{Type: "containerregistry:Registry", Effect: azuresim.Lost, Times: 1})
@@ -275,7 +276,7 @@ func TestLostAnswerIsNamed(t *testing.T) {
 func TestAutomation(t *testing.T) {
 	t.Parallel()
 	cloud := simtest.NewCloud()
-	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	engine := simtest.NewEngine(t, cloud)
 	stack := engine.Stack(t, s, nil)
@@ -310,7 +311,7 @@ func TestAutomation(t *testing.T) {
 func TestPrimaryNeedsItsMirror(t *testing.T) {
 	t.Parallel()
 	cloud := simtest.NewCloud()
-	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.primary.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.primary.yaml"))
 	require.NoError(t, err)
 	_, err = simtest.NewEngine(t, cloud).Stack(t, s, nil).Up(t.Context(), optup.SuppressProgress())
 	require.ErrorContains(t, err, "ParentResourceNotFound")

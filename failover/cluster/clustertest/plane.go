@@ -15,6 +15,8 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"lifeboat/internal/repotest"
 )
 
 // Account is the service account of their pods.
@@ -69,17 +71,7 @@ func Start(t testing.TB) *Plane {
 // find is the program that tools/kubernetes/build.sh makes.
 func find(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	built, err := filepath.Glob(filepath.Join(dir, ".cache", "kubernetes-*", "controlplane"))
+	built, err := filepath.Glob(filepath.Join(repotest.Root(t), ".cache", "kubernetes-*", "controlplane"))
 	if err != nil {
 		t.Fatal(err)
 	}

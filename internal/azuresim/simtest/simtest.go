@@ -20,26 +20,8 @@ import (
 
 	"lifeboat/internal/azuresim"
 	"lifeboat/internal/azuresim/kinds"
+	"lifeboat/internal/repotest"
 )
-
-// Root is the repository's root folder.
-func Root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		dir = up
-	}
-}
 
 // build runs the build script once a process.
 var build = sync.OnceValues(func() (string, error) {
@@ -97,7 +79,7 @@ type Engine struct {
 // whose program is the repository's, and a backend beside it.
 func NewEngine(t testing.TB, cloud *azuresim.Cloud) *Engine {
 	t.Helper()
-	bin, root, base := Home(t), Root(t), t.TempDir()
+	bin, root, base := Home(t), repotest.Root(t), t.TempDir()
 	server, err := azuresim.Serve(cloud)
 	if err != nil {
 		t.Fatal(err)

@@ -13,22 +13,13 @@ import (
 
 	"lifeboat/internal/database"
 	"lifeboat/internal/database/mssql"
+	"lifeboat/internal/repotest"
 )
 
 // chinook is the text of a T-SQL database from elsewhere; the test is skipped without it.
 func chinook(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		require.NotEqual(t, dir, parent, "no go.mod above the test")
-		dir = parent
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, "..", "shared", "data", "chinook-sqlserver.sql"))
+	raw, err := os.ReadFile(filepath.Join(repotest.Root(t), "..", "shared", "data", "chinook-sqlserver.sql"))
 	if err != nil {
 		t.Skipf("NOT RUN: needs ../shared/data/chinook-sqlserver.sql: %v", err)
 	}

@@ -33,6 +33,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"lifeboat/internal/blob/azure"
+	"lifeboat/internal/repotest"
 )
 
 //go:embed package.json
@@ -191,12 +192,8 @@ func (s *Server) SAS(t testing.TB, permissions sas.AccountPermissions, expiry ti
 // install returns the path of the pinned program, or ends the test.
 func install(t testing.TB) string {
 	t.Helper()
-	root, err := repository()
-	if err != nil {
-		t.Fatal(err)
-	}
 	sum := sha256.Sum256(append(bytes.Clone(manifest), lock...))
-	folder := filepath.Join(root, ".cache", "azurite", fmt.Sprintf("%x", sum[:6]))
+	folder := filepath.Join(repotest.Root(t), ".cache", "azurite", fmt.Sprintf("%x", sum[:6]))
 	program := filepath.Join(folder, "node_modules", ".bin", "azurite-blob")
 	if _, err := os.Stat(program); err == nil {
 		return program
@@ -262,22 +259,4 @@ func installInto(folder, program string) error {
 func lastLines(s string, n int) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "; ")
-}
-
-// repository finds the folder of go.mod.
-func repository() (string, error) {
-	at, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
-			return at, nil
-		}
-		up := filepath.Dir(at)
-		if up == at {
-			return "", fmt.Errorf("no go.mod above %s", at)
-		}
-		at = up
-	}
 }
