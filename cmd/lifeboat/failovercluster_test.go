@@ -109,7 +109,7 @@ func TestPlansFromBeforeRestoresHadAPlace(t *testing.T) {
 // rights in.
 func TestWhoseIdentityTheAgentHas(t *testing.T) {
 	t.Parallel()
-	s, err := stackfile.Read(filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	with := func(change func(*settings.Settings)) *settings.Settings {
 		c := *s

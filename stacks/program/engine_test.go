@@ -140,7 +140,7 @@ func TestAgentsIdentityIsMadeBeforehand(t *testing.T) {
 	t.Parallel()
 	p := &pair{cloud: simtest.NewCloud()}
 	p.engine = simtest.NewEngine(t, p.cloud)
-	s, err := stackfile.Read(filepath.Join(simtest.Root(t), "Pulumi.dr.yaml"))
+	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	p.base = s
 	up(t, p.engine.Stack(t, s, nil))
