@@ -28,7 +28,7 @@ func declared(t *testing.T, role policies.Role) *policies.Stack {
 		Inputs     map[string]any
 	}
 	require.NoError(t, json.Unmarshal(b, &recorded))
-	s := &policies.Stack{Name: string(role), Role: role, Now: now, Settings: settings(t, role), Peer: settings(t, other(role)), Facts: facts(), Backend: "azblob://state?storage_account=stcarefulukwopscf4c"}
+	s := &policies.Stack{Name: string(role), Role: role, Now: now, Settings: settings(t, role), Peer: settings(t, other(role)), Facts: facts(), Backend: backend}
 	if role == policies.Failover {
 		s.Name += "-f1"
 	}

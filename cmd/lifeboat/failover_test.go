@@ -16,6 +16,7 @@ import (
 
 	"lifeboat/failover"
 	"lifeboat/failover/incident/report"
+	"lifeboat/failover/preflight"
 	"lifeboat/internal/blob"
 	"lifeboat/internal/blob/dir"
 	"lifeboat/internal/config"
@@ -278,6 +279,26 @@ func exists(file string) bool {
 func inACloud(c *company) {
 	c.free = map[string]int64{"standardDDSv5Family": 100, "SQL vCores": 100}
 	c.configure("failover: {stack_file: '" + filepath.Join(repotest.Root(c.t), "Pulumi.dr.yaml") + "'}\n")
+}
+
+// TestAContainerDatabaseIsRefused before anything is made, with what to do: a run would find
+// out when the primary is fenced.
+func TestAContainerDatabaseIsRefused(t *testing.T) {
+	t.Parallel()
+	c, args := newBridge(t)
+	text, err := os.ReadFile(filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "kind: azure ")
+	c.write("Pulumi.dr.yaml", []byte(strings.Replace(string(text), "kind: azure ", "kind: container ", 1)))
+	c.configure("failover: {stack_file: Pulumi.dr.yaml}\n")
+	for _, line := range [][]string{args("failover", "plan"), {"drill", "--stack", "--config", filepath.Join(c.root, "lifeboat.yaml")}} {
+		got := c.run(line...)
+		require.Equal(t, 2, got.code, got.errout)
+		require.Contains(t, got.errout, "use kind azure")
+	}
+	r := c.preflights(args, 37)
+	require.Equal(t, preflight.Fail, r["settings"].Status)
+	require.Contains(t, r["plan"].Found, "use kind azure")
 }
 
 // TestAPlanForOtherKeysIsRefused: the mirror's objects are the same, under another root key.

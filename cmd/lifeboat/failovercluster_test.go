@@ -111,23 +111,18 @@ func TestWhoseIdentityTheAgentHas(t *testing.T) {
 	t.Parallel()
 	s, err := stackfile.Read(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
-	with := func(change func(*settings.Settings)) *settings.Settings {
-		c := *s
-		change(&c)
-		return &c
-	}
-	standing := with(func(c *settings.Settings) { c.Agent.StandingIdentity = true })
+	lent := *s
+	lent.Agent.StandingIdentity = true
 	for name, tt := range map[string]struct {
 		stack  *settings.Settings
 		target config.URL
 		asks   bool
 		want   preflight.Identity
 	}{
-		"no stack":    {},
-		"a target":    {stack: standing, target: "sqlite:there.sqlite"},
-		"a container": {stack: with(func(c *settings.Settings) { c.Database.Kind = settings.Container })},
-		"its own":     {stack: s, asks: true, want: preflight.Identity{Admins: "sql-administrators"}},
-		"lent":        {stack: standing, asks: true, want: preflight.Identity{Group: "rg-careful-ukw", Name: "id-careful-ukw-agent", Admins: "sql-administrators"}},
+		"no stack": {},
+		"a target": {stack: &lent, target: "sqlite:there.sqlite"},
+		"its own":  {stack: s, asks: true, want: preflight.Identity{Admins: "sql-administrators"}},
+		"lent":     {stack: &lent, asks: true, want: preflight.Identity{Group: "rg-careful-ukw", Name: "id-careful-ukw-agent", Admins: "sql-administrators"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -185,6 +185,9 @@ func (b *bridge) configured(f *failover.Facts) error {
 	if s == nil {
 		return nil
 	}
+	if s.Database.Kind != settings.AzureSQL {
+		return errContainer
+	}
 	text, err := s.JSON()
 	if err != nil {
 		return err
@@ -194,13 +197,15 @@ func (b *bridge) configured(f *failover.Facts) error {
 	if file.Failover.Target == "" {
 		f.Database.Kind = "sqlserver"
 	}
-	if s.Database.Kind == settings.AzureSQL {
-		f.Database.SKU = s.Database.SKU
-	} else {
-		f.Images = append(f.Images, failover.Image{Name: "database", Ref: s.Database.ContainerImage})
-	}
+	f.Database.SKU = s.Database.SKU
 	return nil
 }
+
+// errContainer refuses a stack whose database is a container before anything is made: only
+// the stack's own configuration has the password, so a run could neither bring the stack up
+// nor restore into it, and would find out when the primary is fenced.
+var errContainer = fmt.Errorf("%w: failover.stack_file: database.kind is container: a run has no password for it, nor have its pods: "+
+	"use kind azure (database.sku may be small), or try such a stack by hand, with 'pulumi up' and 'lifeboat restore --into'", errUsage)
 
 func rootKeys(ctx context.Context, b *bridge) ([]failover.Key, error) {
 	store, ok := b.dr.(*sealed.Store)

@@ -33,16 +33,27 @@ type kitResult struct {
 	Bytes  int64           `json:"bytes"`
 	Folder string          `json:"folder,omitempty"`
 	Plan   json.RawMessage `json:"plan,omitempty"` // made from the kit alone
+	// Bring is what the configuration names and no kit holds: files with secrets, and
+	// variables. Whoever unpacks the kit on a bare machine has to have them.
+	Bring []needed `json:"bring,omitempty"`
 }
 
-func (a *app) reportKit(r kitResult, what string) error {
+// reportKit prints it. dir and name are where its lifeboat.yaml is.
+func (a *app) reportKit(r kitResult, what, dir, name string) error {
 	r.Version, r.Bytes = 1, r.Manifest.Bytes()
+	var err error
+	if r.Bring, err = needs(dir, name); err != nil {
+		return err
+	}
 	return a.report(r, func(w io.Writer) {
 		line(w, "%s\tkit %d of %s for %s", what, r.Number, utc(r.Created), r.Platform)
 		line(w, "files\t%d\t%d bytes", len(r.Files), r.Bytes)
 		line(w, "code\tbackup %d", r.Code)
 		for name, version := range r.Versions {
 			line(w, "  %s\t%s", name, version)
+		}
+		for _, n := range r.Bring {
+			line(w, "bring\t%s\t%s", n.Key, n.Name)
 		}
 		if r.Folder != "" {
 			line(w, "in\t%s\tcd there, then: bin/lifeboat failover plan --latest", r.Folder)
@@ -64,7 +75,9 @@ from and the lost region are gone: this program, the Pulumi CLI with its languag
 are found here, lifeboat.yaml, the stack's settings, the committee's file and its allowed_signers. What did
 not change is not stored again. The code is that of the newest code backup beside it.
 
-No secret goes in: a configuration with a password or a signature in it is refused; write ${VARIABLE}.
+No secret goes in: a configuration with a password or a signature in it is refused; write ${VARIABLE}. What
+has to be brought for that reason is shown by name, by build, verify and unpack: the variables, and files with
+secrets such as encryption.identity_file and failover.restore.kubeconfig.
 Files have to be named relative to the folder of lifeboat.yaml, so that they are found in the kit.`,
 		Args: noArgs,
 	}
@@ -90,7 +103,8 @@ Files have to be named relative to the folder of lifeboat.yaml, so that they are
 		if fresh {
 			what = "stored"
 		}
-		return a.reportKit(kitResult{Fresh: fresh, Manifest: m}, what)
+		dir, name := filepath.Split(a.configFile())
+		return a.reportKit(kitResult{Fresh: fresh, Manifest: m}, what, dir, name)
 	}
 	return cmd
 }
@@ -113,12 +127,17 @@ func (a *app) kitContents(ctx context.Context, b *bridge, o kitOptions) (kit.Con
 	return c, a.kitTools(ctx, o, &c)
 }
 
+// configFile is the path of lifeboat.yaml.
+func (a *app) configFile() string {
+	if a.configPath == "" {
+		return defaultConfig
+	}
+	return a.configPath
+}
+
 // kitFiles adds the configuration, after making sure that no secret is in it.
 func (a *app) kitFiles(b *bridge, c *kit.Contents) error {
-	path := a.configPath
-	if path == "" {
-		path = defaultConfig
-	}
+	path := a.configFile()
 	if err := withoutSecrets(path, b.committeePath); err != nil {
 		return err
 	}
@@ -314,7 +333,7 @@ func (a *app) kitVerify(ctx context.Context, b *bridge, number uint64) (err erro
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%w: kit %d cannot plan by itself: %w: %s", kit.ErrDamaged, m.Number, err, strings.TrimSpace(errs.String()))
 	}
-	return a.reportKit(kitResult{Manifest: m, Plan: json.RawMessage(out.String())}, "proven")
+	return a.reportKit(kitResult{Manifest: m, Plan: json.RawMessage(out.String())}, "proven", inside, defaultConfig)
 }
 
 // kitPlugins asks the kit's own CLI which release it is and which plugins it finds in the kit.
@@ -377,7 +396,7 @@ func (a *app) kitUnpackCommand() *cobra.Command {
 				return err
 			}
 		}
-		return a.reportKit(kitResult{Manifest: m, Folder: folder}, "unpacked")
+		return a.reportKit(kitResult{Manifest: m, Folder: folder}, "unpacked", folder, defaultConfig)
 	}
 	return cmd
 }

@@ -64,6 +64,7 @@ func TestKitPlansByItself(t *testing.T) {
 	require.Zero(t, got.code, got.errout)
 	require.FileExists(t, filepath.Join(folder, "code", "main.go"))
 	require.FileExists(t, filepath.Join(folder, "allowed_signers"))
+	require.NotContains(t, got.out, "bring")
 
 	r := c.preflights(args, 0, "--pulumi", pulumi, "--repository", filepath.Join(c.root, "repository"))
 	require.Equal(t, preflight.Pass, r["operator's kit"].Status, r["operator's kit"].Found)
@@ -158,4 +159,30 @@ func TestPreflight(t *testing.T) {
 	require.Equal(t, preflight.Unknown, r["Pulumi CLI"].Status)
 	r = c.preflights(args, 37, "--repository", filepath.Join(c.root, "nowhere"))
 	require.Equal(t, preflight.Unknown, r["code"].Status, "what cannot be asked is no pass")
+}
+
+// TestWhatNoKitHoldsIsNamed: files with secrets, and variables, by build, unpack and preflight.
+func TestWhatNoKitHoldsIsNamed(t *testing.T) {
+	t.Parallel()
+	c, args := newBridge(t)
+	c.plainCommittee()
+	c.vars["RESCUE"] = "dir:" + filepath.Join(c.root, "third")
+	section := "failover:\n  target: 'sqlite:there.sqlite'\n  new_mirror: {store: '${RESCUE}'}\n  restore: {kubeconfig: tunnel.kubeconfig}\n"
+	c.configure(section)
+	want := []needed{{Key: "failover.restore.kubeconfig", Name: "tunnel.kubeconfig"}, {Key: "variable", Name: "RESCUE"}}
+	config := []string{"--config", filepath.Join(c.root, "lifeboat.yaml"), "--json"}
+	for _, verb := range [][]string{{"kit", "build", "--plugins", filepath.Join(c.root, "none")}, {"kit", "unpack", "--into", filepath.Join(c.root, "unpacked")}} {
+		got := c.run(append(verb, config...)...)
+		require.Zero(t, got.code, got.errout)
+		require.Equal(t, want, decode[kitResult](t, got.out).Bring)
+	}
+	require.NoFileExists(t, filepath.Join(c.root, "unpacked", "tunnel.kubeconfig"))
+	asked := func() preflight.Check { return c.preflights(args, 37)["what no kit holds"] }
+	require.Equal(t, preflight.Fail, asked().Status, "no stack makes that cluster, so it has to be there")
+	c.write("tunnel.kubeconfig", []byte("clusters: []\n"))
+	require.Equal(t, preflight.Pass, asked().Status, asked().Found)
+	require.Contains(t, asked().Found, "failover.restore.kubeconfig tunnel.kubeconfig, variable RESCUE")
+	c.configure(strings.Replace(section, "target: 'sqlite:there.sqlite'", "stack_file: '"+filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml")+"'", 1))
+	require.NoError(t, os.Remove(filepath.Join(c.root, "tunnel.kubeconfig")))
+	require.Equal(t, preflight.Pass, asked().Status, "the way to a cluster that is still to be made")
 }

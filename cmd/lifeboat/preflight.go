@@ -106,7 +106,7 @@ func (a *app) probes(b *bridge, o preflightOptions) []preflight.Probe {
 
 // means are the questions about what a run needs beside a plan and people who sign it.
 func (a *app) means(b *bridge, o preflightOptions) []preflight.Probe {
-	list := []preflight.Probe{keysProbe(b), a.codeProbe(b, o.repository), a.kitProbe(b), a.toolProbe(o.pulumi), a.backendProbe(b)}
+	list := []preflight.Probe{keysProbe(b), a.codeProbe(b, o.repository), a.kitProbe(b), a.needsProbe(), a.toolProbe(o.pulumi), a.backendProbe(b)}
 	if b.stack == nil {
 		return list // there is no stack to bring up: nothing to ask a cloud
 	}
@@ -134,7 +134,7 @@ func (a *app) means(b *bridge, o preflightOptions) []preflight.Probe {
 // stack makes a database that it would need rights in.
 func (b *bridge) agentIdentity() (i preflight.Identity, asks bool) {
 	s := b.stack
-	if s == nil || s.Database.Kind != settings.AzureSQL || b.config.Failover.Target != "" {
+	if s == nil || b.config.Failover.Target != "" {
 		return i, false
 	}
 	i.Admins = s.Database.Admin.Name

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/stretchr/testify/require"
 
 	"lifeboat/internal/azuresim/simtest"
@@ -22,6 +23,7 @@ import (
 	"lifeboat/policies"
 	"lifeboat/policies/preview"
 	"lifeboat/policies/project"
+	"lifeboat/stacks/settings"
 	"lifeboat/stacks/stackfile"
 )
 
@@ -126,6 +128,31 @@ func TestSameVerdictEverywhere(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "export.json")
 	require.NoError(t, os.WriteFile(file, []byte(export), 0o600))
 	require.Equal(t, want, analyzed(t, e, bin, file))
+}
+
+// TestFailoverIsJudgedInEveryPhase: the pack lets a failover's stack come up with a database
+// that is larger for the restore, and judges that one and the one that stays.
+func TestFailoverIsJudgedInEveryPhase(t *testing.T) {
+	t.Parallel()
+	bin := pack(t)
+	e := simtest.NewEngine(t, simtest.NewCloud())
+	withFacts(t, e)
+	base, err := stackfile.Read(filepath.Join(e.Dir, "Pulumi.dr.yaml"))
+	require.NoError(t, err)
+	_, err = e.Stack(t, base, nil).Up(t.Context())
+	require.NoError(t, err)
+	for _, run := range []settings.FailoverRun{{}, {Deploy: true}, {Deploy: true, Live: true}} {
+		run.ID, run.RestoreSKU = "f1", "GP_Gen5_16"
+		set, err := base.ForFailover(run)
+		require.NoError(t, err)
+		_, err = e.Stack(t, set, nil).Up(t.Context(), optup.PolicyPacks(bin))
+		require.NoError(t, err, "%+v", run)
+	}
+	set, err := base.ForFailover(settings.FailoverRun{ID: "f2", RestoreSKU: "GP_Gen5_16"})
+	require.NoError(t, err)
+	e.Env["LIFEBOAT_STATE_BACKEND"] = "azblob://state?storage_account=stcarefuluksopscf4c" // of the region that is lost
+	_, err = e.Stack(t, set, nil).Preview(t.Context(), optpreview.PolicyPacks(bin))
+	require.ErrorContains(t, err, "state-backend", "the pack did judge")
 }
 
 var violation = regexp.MustCompile(`\[mandatory\]\s+([a-z0-9-]+)\s`)
