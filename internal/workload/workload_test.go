@@ -142,7 +142,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	for _, damage := range []string{
 		"UPDATE task SET priority = CAST(priority AS REAL)", // affinity undoes it: not damage
 		"UPDATE note SET body = body || ' '",                // one byte more
-		"DELETE FROM shift WHERE day = (SELECT max(day) FROM shift)",
+		"DELETE FROM shift",                                 // all: the writers have not touched every day's
 		"UPDATE patient SET weight_kg = weight_kg + 0.0000001",
 	} {
 		t.Run(damage, func(t *testing.T) {
