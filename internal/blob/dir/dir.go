@@ -11,7 +11,6 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 
 	"lifeboat/internal/blob"
 )
@@ -27,12 +26,11 @@ const (
 type Store struct {
 	root     *os.Root
 	listPage int
+	rename   func(from *os.File, old string, to *os.File, name string) error
 
 	mu      sync.Mutex
 	folders map[string]*folder // whose entry in the parent is known to be durable
-
-	spares chan spare
-	made   atomic.Int64 // objects
+	tmp     *temporary         // nil before the first create
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -65,15 +63,16 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, explain("open store", path, err)
 	}
-	s := &Store{root: root, listPage: defaultListPage, folders: map[string]*folder{}, spares: make(chan spare, maxSpares)}
+	s := &Store{root: root, listPage: defaultListPage, rename: renameNoReplace, folders: map[string]*folder{}}
 	s.clearTemporary()
 	return s, nil
 }
 
 // Close releases the folder. The store must not be used afterwards.
 func (s *Store) Close() error {
-	s.dropSpares()
-	return s.root.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.tmp.close(), s.root.Close())
 }
 
 // Path is the absolute path of the folder.
@@ -90,42 +89,50 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("create %s: %w", name, err)
 	}
-	// Most calls for a taken name are repeats; answer them without writing anything.
-	taken, err := s.compare(name, body)
-	if err != nil {
-		return explain("create", name, err)
-	}
-	f, err := s.folder(path.Dir(name))
-	if err != nil {
-		return explain("create", name, err)
-	}
-	if !taken {
-		if err := s.write(ctx, name, body); err != nil {
-			return explain("create", name, err)
-		}
-	}
-	// Also when it was there already: whoever linked it may not have got this far.
-	if err := f.sync(s.root); err != nil {
+	if err := s.create(ctx, name, body); err != nil {
 		return explain("create", name, err)
 	}
 	return nil
 }
 
-// write makes body durable under a temporary name and links it to its own. Meanwhile it
-// makes the file for the next one.
-func (s *Store) write(ctx context.Context, name string, body []byte) error {
-	spare := s.takeSpare()
-	prepared := s.prepareSpare()
-	defer prepared()
-	tmp, err := s.writeTemporary(spare, body)
+func (s *Store) create(ctx context.Context, name string, body []byte) error {
+	// Most calls for a taken name are repeats; answer them without writing anything.
+	taken, err := s.compare(name, body)
 	if err != nil {
 		return err
 	}
-	defer s.root.Remove(tmp) //nolint:errcheck // a leftover is ignored by List and cleared by Open
-	if err := ctx.Err(); err != nil {
+	f, err := s.folder(path.Dir(name))
+	if err != nil {
 		return err
 	}
-	err = s.root.Link(tmp, name)
+	opened, err := s.root.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer opened.Close() //nolint:errcheck // only read
+	if !taken {
+		if err := s.write(ctx, opened, name, body); err != nil {
+			return err
+		}
+	}
+	// Also when it was there already: whoever gave it its name may not have got this far.
+	return f.sync(opened)
+}
+
+// write makes body durable under a temporary name and then gives it its own.
+func (s *Store) write(ctx context.Context, folder *os.File, name string, body []byte) error {
+	t, err := s.temporary()
+	if err != nil {
+		return err
+	}
+	tmp, err := t.write(body)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, t.root.Remove(tmp))
+	}
+	err = s.place(t, tmp, folder, name)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -248,7 +255,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	}
 	f, err := s.folder(path.Dir(name))
 	if err == nil {
-		err = f.sync(s.root)
+		err = s.sync(f)
 	}
 	if err != nil {
 		return explain("delete", name, err)

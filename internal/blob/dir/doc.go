@@ -2,9 +2,10 @@
 // machine, or on a mounted disk.
 //
 // An object named a/b/c is the file a/b/c. It is written under a temporary name in
-// .tmp, fsynced, linked to its own name (link(2) never replaces, also between
-// processes and over NFS), and the folder is fsynced before Create answers. So an
-// object is whole or absent after any crash, and of several creators one wins.
+// .tmp, fsynced, renamed to its own name unless that is taken, and the folder is fsynced
+// before Create answers. So an object is whole or absent after any crash, and of several
+// creators one wins. Where a file system has no rename that never replaces, link(2)
+// does the same, also between processes and over NFS.
 //
 // It refuses what it could not keep: names outside blob.CheckName, an object "a" beside
 // "a/b", links and devices found in the folder, and paths that leave it. It never makes

@@ -26,6 +26,18 @@ func TestStoreWithTinyPages(t *testing.T) {
 	}})
 }
 
+// TestStoreWithoutRename: not every file system has a rename that never replaces.
+func TestStoreWithoutRename(t *testing.T) {
+	t.Parallel()
+	blobtest.Run(t, blobtest.Suite{New: func(t *testing.T) blob.Store {
+		s, err := Open(t.TempDir())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = s.Close() })
+		s.rename = func(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
+		return s
+	}})
+}
+
 func TestLargeFolderInPages(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
@@ -51,9 +63,10 @@ func TestLargeFolderInPages(t *testing.T) {
 // fsync that succeeds proves nothing.
 func TestFailedFsyncIsNotForgotten(t *testing.T) {
 	t.Parallel()
-	good, err := os.OpenRoot(t.TempDir())
+	good, err := os.Open(t.TempDir())
 	require.NoError(t, err)
-	bad, err := os.OpenRoot(t.TempDir())
+	defer good.Close()
+	bad, err := os.Open(t.TempDir())
 	require.NoError(t, err)
 	require.NoError(t, bad.Close())
 
