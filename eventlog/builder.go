@@ -32,6 +32,7 @@ const recordHead = 8
 type builder struct {
 	header header
 	footer footer
+	room   int      // for a block, a guess; bytes
 	blocks [][]byte // full ones and, last, the one being filled
 	record int      // where the open record begins in the last block
 	bytes  int      // of all blocks
@@ -57,7 +58,7 @@ func (b *builder) begin(kind byte, at int64) {
 
 func (b *builder) open(kind byte) {
 	if n := len(b.blocks); n == 0 || len(b.blocks[n-1]) >= blockTarget {
-		b.blocks = append(b.blocks, nil)
+		b.blocks = append(b.blocks, make([]byte, 0, b.room))
 	}
 	block := b.last()
 	b.record = len(*block)

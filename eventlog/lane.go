@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"lifeboat/internal/blob"
@@ -30,7 +29,6 @@ func newLane(g *region, joined bool, end Position) *lane {
 // names the one before it.
 func (w *Writer) run() {
 	for w.ctx.Err() == nil {
-		w.gather()
 		w.mu.Lock()
 		b := w.take()
 		left := w.patienceLeft()
@@ -58,34 +56,12 @@ func (w *Writer) idle(left time.Duration) {
 	}
 }
 
-// gather lets those go first who are about to append: when an answer has come, it woke
-// all who waited for it, and they tend to come back with their next transaction at once.
-// A segment without them would have them wait for the whole of it. It gives up the
-// processor and never sleeps, so that with nobody else about it costs nothing.
-func (w *Writer) gather() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for range gatherRounds {
-		before := w.last
-		if !w.due() {
-			return
-		}
-		w.mu.Unlock()
-		runtime.Gosched()
-		w.mu.Lock()
-		if w.last == before {
-			return
-		}
-	}
-}
-
-// gatherRounds bounds gather where others never stop appending.
-const gatherRounds = 8
-
 // due reports whether there is something that should be sent now: while segments are
-// under way, small ones gather.
+// under way, small ones gather. When an answer has come, those who waited for it tend to
+// come back at once with their next transaction: a segment that left before they run again
+// would have them wait for the whole of it.
 func (w *Writer) due() bool {
-	if len(w.queue) == 0 || w.err != nil {
+	if len(w.queue) == 0 || w.err != nil || w.progress.waking > 0 {
 		return false
 	}
 	under, behind := w.underWay(w.local)
@@ -121,20 +97,26 @@ func (w *Writer) take() *builder {
 	return b
 }
 
+// send hands a segment to the lanes and seals it while they get going: on an idle machine
+// it takes a processor longer to wake up.
 func (w *Writer) send(b *builder) {
 	bytes := b.bytes
-	body, digest := b.seal(w.enc)
+	it := &item{info: b.header.info(), sealed: make(chan struct{})}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	info := b.header.info()
-	info.Digest = digest
-	b.end = info.End()
-	w.sentEnd, w.sealing = b.end, nil
-	w.queued -= bytes
-	w.items[info.Slot] = &item{info: info, body: body}
+	w.items[b.header.slot] = it
 	w.sent++
 	w.pump(w.local)
 	w.pump(w.mirror)
+	w.mu.Unlock()
+	body, digest := b.seal(w.enc)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	it.body, it.info = body, b.header.info()
+	it.info.Digest = digest
+	close(it.sealed)
+	b.end = it.info.End()
+	w.sentEnd, w.sealing = b.end, nil
+	w.queued -= bytes
 	w.space.all()
 }
 
@@ -168,6 +150,8 @@ func (w *Writer) deliver(l *lane, s Slot, it *item) {
 			return
 		}
 		it = &item{info: at.segment.info, body: at.bytes}
+	} else {
+		<-it.sealed
 	}
 	err := l.region.create(ctx, name, it.body)
 	if errors.Is(err, blob.ErrExists) {

@@ -62,9 +62,10 @@ type Writer struct {
 	queue       []*builder // not yet sent; the last may still be open
 	queued      int        // bytes in queue
 	nextSlot    Slot       // of the next builder
+	usual       int        // bytes in a builder: as many as in the last one, at most a block
 
 	// What is sent.
-	sealing       *builder // being compressed, between queue and items
+	sealing       *builder // taken from the queue, not yet sealed
 	items         map[Slot]*item
 	freed         Slot      // items below were let go
 	exposedFrom   time.Time // of the oldest item let go of without being durable
@@ -79,8 +80,9 @@ type Writer struct {
 
 // item is a segment on its way.
 type item struct {
-	info SegmentInfo
-	body []byte
+	info   SegmentInfo
+	body   []byte
+	sealed chan struct{} // closed when body and all of info are there; info's times are from the start
 }
 
 // Append assigns Seqs to the batch's transactions, queues them for the next segment and
@@ -184,6 +186,7 @@ func (w *Writer) newBuilder() {
 		stream: w.record.Stream, writer: w.record.Writer, epoch: w.record.Epoch,
 		slot: w.nextSlot, first: w.last + 1, last: w.last,
 	})
+	b.room = w.usual
 	w.nextSlot++
 	w.queue = append(w.queue, b)
 }
@@ -195,6 +198,7 @@ func (w *Writer) closeOpen() {
 		return
 	}
 	b.closed = true
+	w.usual = min(b.bytes, blockTarget)
 	b.header.schemaVersion = w.schemaCount
 	b.footer.schema = w.schemaPlace
 	b.footer.tables = append([]tableState(nil), w.tables...)
