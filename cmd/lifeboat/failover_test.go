@@ -286,7 +286,7 @@ func inACloud(c *company) {
 func TestAContainerDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
 	c, args := newBridge(t)
-	text, err := os.ReadFile(filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml"))
+	text, err := os.ReadFile(filepath.Join(repotest.Root(t), "Pulumi.dr.yaml"))
 	require.NoError(t, err)
 	require.Contains(t, string(text), "kind: azure ")
 	c.write("Pulumi.dr.yaml", []byte(strings.Replace(string(text), "kind: azure ", "kind: container ", 1)))

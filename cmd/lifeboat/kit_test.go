@@ -11,6 +11,7 @@ import (
 
 	"lifeboat/failover/preflight"
 	"lifeboat/internal/azuresim/simtest"
+	"lifeboat/internal/repotest"
 )
 
 // small is a program that stands for others in tests: what it says is what it is asked for.
@@ -182,7 +183,7 @@ func TestWhatNoKitHoldsIsNamed(t *testing.T) {
 	c.write("tunnel.kubeconfig", []byte("clusters: []\n"))
 	require.Equal(t, preflight.Pass, asked().Status, asked().Found)
 	require.Contains(t, asked().Found, "failover.restore.kubeconfig tunnel.kubeconfig, variable RESCUE")
-	c.configure(strings.Replace(section, "target: 'sqlite:there.sqlite'", "stack_file: '"+filepath.Join(repositoryRoot(t), "Pulumi.dr.yaml")+"'", 1))
+	c.configure(strings.Replace(section, "target: 'sqlite:there.sqlite'", "stack_file: '"+filepath.Join(repotest.Root(t), "Pulumi.dr.yaml")+"'", 1))
 	require.NoError(t, os.Remove(filepath.Join(c.root, "tunnel.kubeconfig")))
 	require.Equal(t, preflight.Pass, asked().Status, "the way to a cluster that is still to be made")
 }
