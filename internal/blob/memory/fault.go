@@ -103,7 +103,7 @@ type PlanFunc func(Call) Fault
 func (f PlanFunc) Decide(c Call) Fault { return f(c) }
 
 // Use lets p decide about the calls from now on; nil heals the store. It replaces the
-// plan before: combine several with Plans.
+// plan before.
 func (s *Store) Use(p Plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,18 +115,6 @@ func (s *Store) Use(p Plan) {
 // one that swallows answers.
 func Always(f Fault) Plan {
 	return PlanFunc(func(Call) Fault { return f })
-}
-
-// Plans asks each in turn; the first that has a fault decides.
-func Plans(plans ...Plan) Plan {
-	return PlanFunc(func(c Call) Fault {
-		for _, p := range plans {
-			if f := p.Decide(c); f != (Fault{}) {
-				return f
-			}
-		}
-		return Fault{}
-	})
 }
 
 // Rule is one fault at chosen calls. Give a pointer to Use: it counts.
