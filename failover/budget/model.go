@@ -22,17 +22,6 @@ type Model struct{ seen []Observation }
 // Fit makes the model of observations, oldest first.
 func Fit(seen []Observation) Model { return Model{slices.Clone(seen)} }
 
-// Runs is how many observations there are of a database, of any for "".
-func (m Model) Runs(database string) int {
-	n := 0
-	for _, o := range m.seen {
-		if database == "" || o.Database == database {
-			n++
-		}
-	}
-	return n
-}
-
 // Job is what is to be forecast.
 type Job struct {
 	Kind     failover.Kind
