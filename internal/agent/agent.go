@@ -41,7 +41,7 @@ type Config struct {
 	Log             *slog.Logger     // nil: discard
 	Clock           func() time.Time // nil: time.Now
 
-	front *front      // of the standby that this agent was
+	front *front      // opened before the epoch begins, by a standby long before
 	held  *lease.Held // likewise
 }
 
@@ -103,12 +103,23 @@ type Agent struct {
 // Start begins a new epoch of the log and opens the HTTP interface. It waits for both
 // stores, whatever OnMirrorLoss says, until ctx ends: an agent that has never reached
 // the mirror protects nothing. ErrFenced: another agent has begun, or the log has moved to
-// another store (ErrMoved); in that case the database refuses writes from then on.
-func Start(ctx context.Context, cfg Config) (*Agent, error) {
+// another store (ErrMoved); in that case the database refuses writes from then on. An address
+// that is taken ends it before the epoch begins, so that the agent at work stays at work.
+func Start(ctx context.Context, cfg Config) (a *Agent, err error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, ready: make(chan struct{}), killed: make(chan struct{})}
+	if cfg.front == nil && cfg.Listen != "" {
+		if cfg.front, err = openFront(ctx, cfg.Listen, cfg.Log, starting()); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, cfg.front.server.Close())
+			}
+		}()
+	}
+	a = &Agent{cfg: cfg, ready: make(chan struct{}), killed: make(chan struct{})}
 	w, err := eventlog.OpenWriter(ctx, eventlog.WriterConfig{
 		Local: cfg.Primary, Mirror: cfg.Mirror, OnMirrorLoss: cfg.OnMirrorLoss,
 		Reason: cfg.Reason, Log: cfg.Log, Clock: cfg.Clock,
@@ -127,32 +138,25 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 	a.drainer, err = capture.New(capture.Config{
 		Source: cfg.Source, Writer: w, Log: cfg.Log, Clock: cfg.Clock, OnSchemaChange: a.keeper.base, HasBase: a.keeper.hasBase,
 	})
-	if err == nil {
-		err = a.show(ctx)
-	}
 	if err != nil {
 		return nil, errors.Join(err, a.closeWriter(ctx))
 	}
+	a.show(ctx)
 	return a, nil
 }
 
-// show opens the HTTP interface and tells standbys that this agent is at work. That they
-// cannot be told holds nothing up: the lease is for them, and the fence is what counts.
-func (a *Agent) show(ctx context.Context) (err error) {
-	switch {
-	case a.cfg.front != nil:
+// show begins to answer and tells standbys that this agent is at work. That they cannot be
+// told holds nothing up: the lease is for them, and the fence is what counts.
+func (a *Agent) show(ctx context.Context) {
+	if a.cfg.front != nil {
 		a.cfg.front.answerBy(a.handler())
-	case a.cfg.Listen != "":
-		if a.cfg.front, err = openFront(ctx, a.cfg.Listen, a.cfg.Log, a.handler()); err != nil {
-			return err
-		}
 	}
 	if a.cfg.Lease != nil && a.cfg.held == nil {
+		var err error
 		if a.cfg.held, err = lease.Take(ctx, a.cfg.leaseConfig()); err != nil {
 			a.cfg.Log.WarnContext(ctx, "standbys will not see this agent at work", "err", err)
 		}
 	}
-	return nil
 }
 
 // quiesce makes the database refuse writes when the log has moved away: a primary that

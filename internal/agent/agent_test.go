@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -384,4 +385,56 @@ func TestKeepsHouse(t *testing.T) {
 	inv, err := restore.SurveyAll(t.Context(), r.there)
 	require.NoError(t, err)
 	require.NotEmpty(t, inv.Window())
+}
+
+// A second agent by mistake, on the address of the first, must not end the first one's
+// protection and then fail itself.
+func TestTakenAddressLeavesTheAgentAtWork(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	second := r.cfg
+	second.Listen = r.Addr()
+	_, err := agent.Start(t.Context(), second)
+	require.ErrorContains(t, err, r.Addr())
+	require.ErrorContains(t, err, "--standby")
+	r.exec("UPDATE ward SET beds = beds + 1")
+	status, body := r.call(http.MethodPost, "/v1/barrier?timeout=20s")
+	require.Equal(t, http.StatusOK, status, body)
+	require.EqualValues(t, 1, r.Frontier().Epoch)
+}
+
+// While a store cannot be reached at the start, whoever asks learns that nothing is known.
+func TestStartingIsSaid(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	address := r.Addr()
+	r.stop()
+	require.NoError(t, <-r.ended)
+	r.there.shut.Store(true)
+	again := r.cfg
+	again.Listen = address
+	ctx, cancel := context.WithCancel(t.Context())
+	started := make(chan error, 1)
+	go func() {
+		_, err := agent.Start(ctx, again)
+		started <- err
+	}()
+	require.Eventually(t, func() bool {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		return err == nil && c.Close() == nil
+	}, 20*time.Second, 10*time.Millisecond)
+	for path, want := range map[string]int{"/livez": http.StatusOK, "/healthz": http.StatusServiceUnavailable, "/v1/frontier": http.StatusServiceUnavailable} {
+		status, body := r.callAt(address, http.MethodGet, path)
+		require.Equal(t, want, status, body)
+	}
+	cancel()
+	require.ErrorIs(t, <-started, context.Canceled)
+}
+
+func TestBarrierOfAnEmptyLogNamesItsSeq(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	status, body := r.call(http.MethodPost, "/v1/barrier?timeout=20s")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, `"seq":0`)
 }

@@ -32,7 +32,7 @@ type front struct {
 func openFront(ctx context.Context, address string, log *slog.Logger, first http.Handler) (*front, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with agent.listen", address, err)
+		return nil, fmt.Errorf("listen on %s: %w; if an agent is at work there it goes on; stop it first, wait for it with --standby, or choose another address with agent.listen", address, err)
 	}
 	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 		log.Warn("the agent's HTTP interface can be reached from other machines and has no authentication", "address", l.Addr().String())
@@ -55,6 +55,23 @@ func openFront(ctx context.Context, address string, log *slog.Logger, first http
 		f.ended <- err
 	}()
 	return f, nil
+}
+
+// starting answers until the epoch has begun: that the process is alive, and that nothing
+// is known yet. It may have to wait long for a store.
+func starting() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/livez" {
+			answer(w, http.StatusOK, healthAnswer{Version: 1, Healthy: true})
+			return
+		}
+		const why = "this agent is starting; nothing is known about durability, ask again"
+		if r.URL.Path == "/healthz" {
+			answer(w, http.StatusServiceUnavailable, healthAnswer{Version: 1, Problems: []string{why}})
+			return
+		}
+		answer(w, http.StatusServiceUnavailable, barrierAnswer{Version: 1, Error: why})
+	})
 }
 
 func (f *front) answerBy(h http.Handler) { f.handler.Store(&h) }

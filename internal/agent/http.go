@@ -16,7 +16,7 @@ import (
 // barrierAnswer is the body of every answer to a barrier.
 type barrierAnswer struct {
 	Version   int        `json:"version"`
-	Seq       uint64     `json:"seq,omitempty"`
+	Seq       *uint64    `json:"seq,omitempty"`        // 0 while the log holds no transaction
 	DurableAt *time.Time `json:"durable_at,omitempty"` // UTC
 	Error     string     `json:"error,omitempty"`
 }
@@ -53,7 +53,11 @@ func (a *Agent) serveBarrier(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	result, err := a.Barrier(ctx)
-	out := barrierAnswer{Version: 1, Seq: uint64(result.Seq)}
+	out := barrierAnswer{Version: 1}
+	seq := uint64(result.Seq)
+	if err == nil || seq != 0 {
+		out.Seq = &seq
+	}
 	if err != nil {
 		out.Error = err.Error()
 		answer(w, statusOf(err), out)
