@@ -45,6 +45,7 @@ type Drainer struct {
 	wave    *wave         // barriers that wait for a drain that has not begun
 	holds   int           // how often a schema has come up that needs a base
 	settled chan struct{} // closed when a base of the schema in force is durable
+	based   time.Time     // when that was last
 	tokens  []taken       // in the log, not yet forgotten by the database
 	err     error         // of the last pass
 	checked bool          // HasBase has been asked
@@ -140,12 +141,24 @@ func (d *Drainer) Barrier(ctx context.Context) (Result, error) {
 	}
 	select {
 	case <-w.settled:
+		r.DurableAt = d.notBefore(r.DurableAt)
 		return r, nil
 	case <-d.cfg.Writer.Done():
 		return Result{}, d.cfg.Writer.Err()
 	case <-ctx.Done():
 		return Result{}, fmt.Errorf("%w: the schema has changed and its base is not there yet: %w", eventlog.ErrNotDurable, context.Cause(ctx))
 	}
+}
+
+// notBefore is a time at which the base of the schema in force was durable too: what the
+// old triggers did not see is only there.
+func (d *Drainer) notBefore(t time.Time) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.based.After(t) {
+		return d.based
+	}
+	return t
 }
 
 // join waits for a drain that begins after the call. The first of a wave of callers
@@ -249,11 +262,12 @@ func (d *Drainer) Run(ctx context.Context, interval time.Duration) error {
 	defer cancel()
 	group.Go(func() { d.settle(ctx, interval) })
 	group.Go(func() { d.forgetting(ctx, interval) })
+	said := complaint{log: d.cfg.Log, what: "drain failed; trying again", better: "draining goes on"}
 	for {
 		begun := time.Now()
 		_, err := d.Drain(ctx)
-		if err != nil && ctx.Err() == nil {
-			d.cfg.Log.Warn("drain failed; trying again", "err", err)
+		if ctx.Err() == nil {
+			said.about(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -267,9 +281,10 @@ func (d *Drainer) Run(ctx context.Context, interval time.Duration) error {
 
 // forgetting lets the database forget, beside the drains.
 func (d *Drainer) forgetting(ctx context.Context, interval time.Duration) {
+	said := complaint{log: d.cfg.Log, what: "captured changes could not be forgotten; trying again", better: "captured changes are forgotten again"}
 	for {
-		if err := d.forget(ctx); err != nil && ctx.Err() == nil {
-			d.cfg.Log.Warn("captured changes could not be forgotten; trying again", "err", err)
+		if err := d.forget(ctx); ctx.Err() == nil {
+			said.about(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,10 +1,13 @@
 package capture_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -314,9 +317,11 @@ func TestSchemaChange(t *testing.T) {
 		defer cancel()
 		_, err = r.drainer.Barrier(short)
 		require.ErrorIs(t, err, eventlog.ErrNotDurable, "no answer before the base")
+		open := time.Now()
 		gate <- struct{}{}
-		_, err = r.drainer.Barrier(ctx)
+		answer, err := r.drainer.Barrier(ctx)
 		require.NoError(t, err)
+		require.False(t, answer.DurableAt.Before(open), "what only the base holds was not durable before it")
 		require.Len(t, bases, 3)
 		require.Equal(t, 2, r.db.installs)
 
@@ -416,6 +421,57 @@ func TestRunEndsWithTheWriter(t *testing.T) {
 	require.ErrorIs(t, <-done, eventlog.ErrFenced)
 	_, err = r.drainer.Barrier(ctx)
 	require.ErrorIs(t, err, eventlog.ErrFenced)
+}
+
+func TestTheSameFailureUnderOtherNames(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		bases := 0
+		r := newRig(t, capture.Config{Log: slog.New(slog.NewTextHandler(&log, nil)), OnSchemaChange: func(context.Context, database.View, eventlog.Position) error {
+			if bases++; bases == 20 {
+				return errors.New("no route to the store")
+			}
+			return fmt.Errorf("write .tmp/%016x: no space left", bases*977)
+		}})
+		run, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.drainer.Run(run, 100*time.Millisecond) }()
+		time.Sleep(30 * time.Second) //nolint:forbidigo // time of the bubble
+		synctest.Wait()
+		require.Equal(t, 2, strings.Count(log.String(), "no space left"), "at once, and after another one: %s", &log)
+		require.Equal(t, 1, strings.Count(log.String(), "no route"))
+		stop()
+		require.NoError(t, <-done)
+		r.stop()
+	})
+}
+
+// A failure that lasts is not logged at every drain, and its end is.
+func TestRunLogsAFailureOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, capture.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		installed := r.db.installed
+		r.db.installed = nil
+		run, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.drainer.Run(run, 100*time.Millisecond) }()
+		time.Sleep(150 * time.Second) //nolint:forbidigo // time of the bubble
+		synctest.Wait()
+		require.Equal(t, 3, strings.Count(log.String(), "drain failed"), "at once, after a minute, after two: %s", &log)
+		require.NotContains(t, log.String(), "draining goes on")
+		r.db.mu.Lock()
+		r.db.installed = installed
+		r.db.mu.Unlock()
+		time.Sleep(time.Second) //nolint:forbidigo // time of the bubble
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(log.String(), "draining goes on"))
+		stop()
+		require.NoError(t, <-done)
+		r.stop()
+	})
 }
 
 func TestNotInstalled(t *testing.T) {

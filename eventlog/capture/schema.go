@@ -81,9 +81,10 @@ func (d *Drainer) settle(ctx context.Context, interval time.Duration) {
 	if d.cfg.OnSchemaChange == nil {
 		return
 	}
+	said := complaint{log: d.cfg.Log, what: "no base of the changed schema yet; trying again", better: "there is a base of the changed schema"}
 	for {
-		if err := d.base(ctx); err != nil && ctx.Err() == nil {
-			d.cfg.Log.Warn("no base of the changed schema yet; trying again", "err", err)
+		if err := d.base(ctx); ctx.Err() == nil {
+			said.about(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -113,6 +114,7 @@ func (d *Drainer) base(ctx context.Context) error {
 	defer d.mu.Unlock()
 	if d.holds == holds { // else the schema has changed since
 		close(d.settled)
+		d.based = d.cfg.Clock().UTC()
 	}
 	return nil
 }
