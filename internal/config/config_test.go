@@ -61,6 +61,9 @@ func TestParseReportsEverything(t *testing.T) {
 			`line 4: snapshot.max_interva1: unknown key; did you mean "max_interval"?`,
 			"line 5: snapshot.whatever: unknown key",
 		}},
+		{"of every kind", "version: 1\nprimry: {}\nlog: {on_mirror_loss: maybe}\nsnapshot:\n  max_interval: 99h\n  max_deltas: many\n", []string{
+			`line 2: primry: unknown key; did you mean "primary"?`, "line 3: log.on_mirror_loss:", "line 5: snapshot.max_interval:", "line 6:",
+		}},
 		{"given twice", "version: 1\naudit: {interval: 1h}\naudit: {interval: 2h}\n", []string{"line 3: audit: given twice"}},
 		{"wrong types", "version: 1\nsnapshot:\n  max_deltas: many\n  replay_budget: [1]\n  max_interval: soon\n", []string{"line 3:", "line 4:", "line 5:"}},
 		{"out of range", "version: 1\nsnapshot:\n  max_interval: 25h\n  max_deltas: 0\nrestore: {memory: 1MiB}\n", []string{

@@ -46,9 +46,13 @@ func Parse(text []byte, lookup Lookup) (*File, error) {
 			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if len(w.found) == 0 { // what could not be decoded was left at its default
-		for _, p := range file.check() {
-			p.line = w.lines[p.key]
+	// What could not be decoded was left at its default, and what is missing may be there
+	// under a name that was not known: beside such problems only what is in the file counts.
+	found := len(w.found)
+	for _, p := range file.check() {
+		p.line = w.lines[p.key]
+		same := func(other problem) bool { return other.key == p.key }
+		if found == 0 || p.line > 0 && !slices.ContainsFunc(w.found[:found], same) {
 			w.found = append(w.found, p)
 		}
 	}
