@@ -24,7 +24,7 @@ func (a *app) report(v any, text func(w io.Writer)) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := json.MarshalIndent(withLists(v), "", "  ")
 	if err != nil {
 		return err
 	}
