@@ -61,16 +61,19 @@ func fill(ctx context.Context, tx *sql.Tx, rows int, seed uint64) (err error) {
 	return nil
 }
 
+// ErrSource: there is no database to copy.
+var ErrSource = errors.New("source database")
+
 // Copy makes a new file with everything that a source holds, leaving out what Lifeboat
-// may have put there. The source is only read, and may be in use.
+// may have put there. The source is only read, and may be in use. ErrSource: it is not one to copy.
 func Copy(ctx context.Context, source, path string) (err error) {
 	if err := absent(path); err != nil {
 		return err
 	}
 	if info, err := os.Stat(source); err != nil {
-		return fmt.Errorf("source database: %w", err)
+		return fmt.Errorf("%w: %w", ErrSource, err)
 	} else if info.IsDir() {
-		return fmt.Errorf("source database %s is a folder; name the file", source)
+		return fmt.Errorf("%w %s is a folder; name the file", ErrSource, source)
 	}
 	db, err := sql.Open("sqlite", "file:"+escapePath(source)+"?mode=ro&_pragma=busy_timeout(20000)")
 	if err != nil {
@@ -80,10 +83,10 @@ func Copy(ctx context.Context, source, path string) (err error) {
 	var captured int
 	err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'lifeboat_state'`).Scan(&captured)
 	if err != nil {
-		return fmt.Errorf("source database %s: %w; is it a SQLite database?", source, err)
+		return fmt.Errorf("%w %s: %w; is it a SQLite database?", ErrSource, source, err)
 	}
 	if captured > 0 {
-		return fmt.Errorf("source database %s has Lifeboat's capture installed; restore a copy of it and drill with that", source)
+		return fmt.Errorf("%w %s has Lifeboat's capture installed; restore a copy of it and drill with that", ErrSource, source)
 	}
 	// VACUUM INTO is one consistent read of a database that may be written to meanwhile.
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
