@@ -25,6 +25,7 @@ import (
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/drill"
+	"lifeboat/internal/drill/embedded"
 	"lifeboat/internal/lease"
 	"lifeboat/internal/readiness"
 	"lifeboat/internal/signers"
@@ -52,7 +53,7 @@ var (
 var exits = []exit{
 	{0, "ok", "it was done; for a proof: it holds", nil},
 	{130, "interrupted", "stopped by a signal; whatever was begun can be run again", []error{context.Canceled}},
-	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen}},
+	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen, embedded.ErrSource}},
 	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{
 		codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, failover.ErrNewerFormat, budget.ErrNewerFormat, kit.ErrNewer, readiness.ErrNewerFormat, approval.ErrNewerFormat, runs.ErrNewerFormat}},
 	{23, "tampered", "the plan or a signature is not what was made; nothing was done", []error{failover.ErrTampered, approval.ErrTampered}},
@@ -136,11 +137,17 @@ var hints = []struct {
 	{report.ErrAltered, "do not rely on this copy; make the report again, or take the copy that the record keeps"},
 	{eventlog.ErrNotDurable, "the commit is in the primary's database; look at the mirror's store and its link, then ask again"},
 	{eventlog.ErrDegraded, "the mirror cannot be reached; what is committed now exists in one region only"},
-	{errDamage, "nothing was repaired; the other region's store may hold the same objects whole"},
+	{errDamage, "nothing was repaired; the other region's store may hold the same objects whole: 'lifeboat mirror repair' fetches them"},
+	{eventlog.ErrCorrupt, whatIsLeft},
+	{eventlog.ErrTruncated, whatIsLeft},
+	{eventlog.ErrGap, whatIsLeft},
 	{errPolicy, "'lifeboat policy explain RULE' says why it is asked for and how to meet it"},
 	{errPolicyWarning, "'lifeboat policy explain RULE' says why it is asked for and how to meet it"},
 	{context.DeadlineExceeded, "allow more time, or look at what does not answer"},
 }
+
+// whatIsLeft is for objects of the log or of a snapshot that are damaged or missing.
+const whatIsLeft = "'lifeboat log verify' and 'lifeboat snapshot verify' name what is lost and what is still provable; 'lifeboat mirror repair' fetches objects that the other region has whole"
 
 func hintFor(err error) string {
 	for _, h := range hints {

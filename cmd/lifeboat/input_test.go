@@ -79,8 +79,8 @@ func TestBadDatabase(t *testing.T) {
 		{"capture is not installed", []string{"agent", "--database", "sqlite:" + keyless}, 3, []string{"capture is not installed", "capture install"}},
 		{"an engine that does not exist", []string{"capture", "install", "--database", "oracle:x"}, 2, []string{`"oracle:x"`, "sqlite:PATH"}},
 		{"no scheme", []string{"capture", "install", "--database", keyless}, 2, []string{"KIND:PLACE"}},
-		{"drill on what is not a database", []string{"drill", "--source", strings.TrimPrefix(text, "sqlite:")}, 1, []string{"letter.txt"}},
-		{"drill on nothing", []string{"drill", "--source", s.path("none.sqlite")}, 1, []string{"none.sqlite"}},
+		{"drill on what is not a database", []string{"drill", "--source", strings.TrimPrefix(text, "sqlite:")}, 2, []string{"letter.txt"}},
+		{"drill on nothing", []string{"drill", "--source", s.path("none.sqlite")}, 2, []string{"none.sqlite"}},
 		{"drill with nonsense, all at once", []string{"drill", "--rows", "1", "--writers", "0", "--lose", "hope", "--duration", "1ms"}, 2, []string{"--rows", "--writers", "--lose", "--duration"}},
 		{"drill into a folder that is in use", []string{"drill", "--dir", s.dir}, 3, []string{"not empty"}},
 	})
@@ -127,6 +127,8 @@ func TestBadTarget(t *testing.T) {
 		{"no target given", []string{"restore", "--into", fresh}, 2, []string{"latest"}},
 		{"two targets given", []string{"restore", "--latest", "--seq", "1", "--into", fresh}, 2, []string{"latest", "seq"}},
 		{"not a time", []string{"restore", "--at", "yesterday", "--into", fresh}, 2, []string{"RFC 3339"}},
+		{"a dump that ends before it begins", []string{"log", "dump", "--from", "3", "--to", "1"}, 2, []string{"--from 3", "--to 1"}},
+		{"a search that ends before it begins", []string{"log", "find", "--where", "ward.id = 1", "--from", "3", "--to", "1"}, 2, []string{"--from 3", "--to 1"}},
 		{"nowhere to put it", []string{"restore", "--latest"}, 2, []string{"--into"}},
 	})
 	require.NoFileExists(t, s.path("fresh.sqlite"))
@@ -191,6 +193,8 @@ func TestDamage(t *testing.T) {
 		{"a flipped bit in a segment", segment, flip, []string{"log", "verify"}, 7, []string{"corrupt"}},
 		{"a segment cut short", segment, func(b []byte) []byte { return b[:len(b)-7] }, []string{"log", "verify"}, 7, []string{"truncated"}},
 		{"a segment gone", segment, func([]byte) []byte { return nil }, []string{"log", "verify"}, 7, []string{"missing"}},
+		{"the status of a log with a gap", segment, func([]byte) []byte { return nil }, []string{"status"}, 7, []string{"missing from the log", "seq 0 to 2", "mirror repair"}},
+		{"a restore past a gap", segment, func([]byte) []byte { return nil }, []string{"restore", "--latest", "--dry-run"}, 6, []string{"nearest provable point before: seq 2"}},
 		{"a segment of a newer release", segment, newer, []string{"log", "verify"}, 9, []string{"newer format version", "upgrade lifeboat"}},
 		{"a restore past a damaged segment", segment, flip, []string{"restore", "--seq", "4", "--into", "sqlite:" + s.path("r.sqlite")}, 6, []string{"seq 4", "nearest provable point before: seq 2"}},
 		{"a flipped bit in a chunk", s.object("chunks", 0), flip, []string{"snapshot", "verify"}, 7, []string{"damage"}},

@@ -57,6 +57,9 @@ restores to the transaction just before it into a fresh database, and proves tha
 	cmd.MarkFlagsMutuallyExclusive("limit", "restore-before")
 	required(cmd, "where")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := o.span.check(); err != nil {
+			return err
+		}
 		match, err := parseWhere(o.where)
 		if err != nil {
 			return err

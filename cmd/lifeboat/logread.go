@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,13 @@ func (s *seqSpan) flags(cmd *cobra.Command) {
 	cmd.Flags().Uint64Var(&s.to, "to", 0, "last sequence number to print (0: to the end)")
 }
 
+func (s *seqSpan) check() error {
+	if s.to > 0 && s.from > s.to {
+		return fmt.Errorf("%w: --from %d is after --to %d", errUsage, s.from, s.to)
+	}
+	return nil
+}
+
 func (s *seqSpan) holds(e eventlog.Event) bool {
 	return uint64(e.Seq) >= s.from && (s.to == 0 || uint64(e.Seq) <= s.to)
 }
@@ -34,6 +42,9 @@ func (a *app) logDumpCommand() *cobra.Command {
 	var s seqSpan
 	s.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.check(); err != nil {
+			return err
+		}
 		store, _, err := from.open(cmd.Context())
 		if err != nil {
 			return err

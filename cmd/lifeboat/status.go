@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -22,14 +23,14 @@ type statusResult struct {
 
 // regionStatus is what one store proves.
 type regionStatus struct {
-	Name      string            `json:"name"`
-	Store     string            `json:"store"`
-	Error     string            `json:"error,omitempty"` // when it cannot be read
-	End       eventlog.Position `json:"end"`
-	Snapshots int               `json:"snapshots"`
-	Newest    *restore.Point    `json:"newest_snapshot,omitempty"`
-	Window    []restore.Range   `json:"window"`
-	Damage    []restore.Damage  `json:"damage"`
+	Name      string             `json:"name"`
+	Store     string             `json:"store"`
+	Error     string             `json:"error,omitempty"` // when it cannot be read
+	End       *eventlog.Position `json:"end,omitempty"`   // nil: damage hides it
+	Snapshots int                `json:"snapshots"`
+	Newest    *restore.Point     `json:"newest_snapshot,omitempty"`
+	Window    []restore.Range    `json:"window"`
+	Damage    []restore.Damage   `json:"damage"`
 }
 
 // lagStatus is how far the mirror is behind the primary's store.
@@ -63,7 +64,7 @@ func (a *app) status(ctx context.Context) error {
 		// A primary that is gone is not an error of status: that is when it is asked for.
 		result.Primary, _ = a.surveyRegion(ctx, file, file.Primary)
 	}
-	if p, m := result.Primary, result.Mirror; p != nil && p.Error == "" && mirrorErr == nil {
+	if p, m := result.Primary, result.Mirror; p != nil && p.End != nil && m.End != nil {
 		result.Lag = &lagStatus{}
 		if p.End.Seq > m.End.Seq {
 			result.Lag.Transactions = uint64(p.End.Seq - m.End.Seq)
@@ -102,13 +103,28 @@ func (a *app) surveyRegion(ctx context.Context, file *config.File, region config
 			newest := inv.Snapshots[n-1]
 			s.Newest = &restore.Point{Seq: newest.Position.Seq, Time: newest.Created}
 		}
-		s.End, err = eventlog.OpenLog(store).End(ctx)
-		return err
+		return s.findEnd(ctx, eventlog.OpenLog(store))
 	}()
 	if err != nil {
 		s.Error = err.Error()
 	}
 	return s, err
+}
+
+// findEnd looks for the end of the log. An object of it that is missing or damaged is no
+// reason not to tell what can be restored all the same.
+func (s *regionStatus) findEnd(ctx context.Context, log *eventlog.Log) error {
+	end, err := log.End(ctx)
+	object := (*eventlog.ObjectError)(nil)
+	switch {
+	case err == nil:
+		s.End = &end
+	case errors.As(err, &object) && !errors.Is(err, eventlog.ErrNewerVersion):
+		s.Damage = append(s.Damage, restore.Damage{Object: object.Object, Detail: object.Err.Error()})
+	default:
+		return err
+	}
+	return nil
 }
 
 func (a *app) printStatus(w io.Writer, r statusResult) {
@@ -121,7 +137,9 @@ func (a *app) printStatus(w io.Writer, r statusResult) {
 			line(w, "  cannot be read\t%s", s.Error)
 			continue
 		}
-		line(w, "  log ends at\t%s\t%s", s.End, utc(s.End.Time))
+		if s.End != nil {
+			line(w, "  log ends at\t%s\t%s", s.End, utc(s.End.Time))
+		}
 		if s.Newest != nil {
 			line(w, "  newest snapshot\tseq %d\t%s\t%s ago, %d in all", uint64(s.Newest.Seq), utc(s.Newest.Time),
 				a.clock().Sub(s.Newest.Time).Round(time.Second), s.Snapshots)
