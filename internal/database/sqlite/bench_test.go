@@ -112,7 +112,7 @@ func BenchmarkLoad(b *testing.B) {
 		}
 		perSecond(b, benchRows)
 	})
-	b.Run("Begin, Load in units of 20,000, Finish with check and fsync", func(b *testing.B) {
+	b.Run("Begin, Load in units of 20,000, Finish with fsync", func(b *testing.B) {
 		schema := &database.Schema{Engine: "sqlite", Tables: []database.Table{{Name: "patient", SQL: benchTable, Key: []int{0}, Columns: []database.Column{
 			{Name: "id"}, {Name: "name"}, {Name: "ward"}, {Name: "weight"}, {Name: "admitted"}, {Name: "note"}}}}}
 		require.NoError(b, schema.Seal())
