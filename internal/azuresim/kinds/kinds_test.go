@@ -164,6 +164,7 @@ func TestIdentitiesAndRoles(t *testing.T) {
 	a.refused("PrincipalNotFound", "authorization/v20220401:RoleAssignment", role(guid, guid))
 	a.refused("a GUID", "authorization:RoleAssignment", role(guid, "agent-reader"))
 	a.make("authorization:RoleAssignment", role(state["principalId"].GetStringValue(), guid))
+	a.refused("RoleAssignmentExists", "authorization:RoleAssignment", role(state["principalId"].GetStringValue(), "21111111-2222-4333-8444-555555555555"))
 	trust := func(name, subject string) props {
 		return props{"resourceName": "agent", "federatedIdentityCredentialResourceName": name, "issuer": "https://i", "subject": subject, "audiences": []any{"a"}}
 	}
