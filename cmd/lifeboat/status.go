@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,7 +104,11 @@ func (a *app) surveyRegion(ctx context.Context, file *config.File, region config
 			newest := inv.Snapshots[n-1]
 			s.Newest = &restore.Point{Seq: newest.Position.Seq, Time: newest.Created}
 		}
-		return s.findEnd(ctx, eventlog.OpenLog(store))
+		if err := s.findEnd(ctx, eventlog.OpenLog(store)); err != nil {
+			return err
+		}
+		s.noteGaps(inv.Runs)
+		return nil
 	}()
 	if err != nil {
 		s.Error = err.Error()
@@ -125,6 +130,21 @@ func (s *regionStatus) findEnd(ctx context.Context, log *eventlog.Log) error {
 		return err
 	}
 	return nil
+}
+
+// noteGaps names what keeps the end of the log from being restored, where the log itself
+// goes on behind it in a later epoch.
+func (s *regionStatus) noteGaps(runs []restore.LogRun) {
+	n := len(s.Window)
+	if s.End == nil || n > 0 && s.Window[n-1].To.Seq >= s.End.Seq {
+		return
+	}
+	for _, run := range runs {
+		gap := restore.Damage{Object: "log", Detail: run.Broken}
+		if run.Broken != "" && !run.Off && !slices.Contains(s.Damage, gap) {
+			s.Damage = append(s.Damage, gap)
+		}
+	}
 }
 
 func (a *app) printStatus(w io.Writer, r statusResult) {
