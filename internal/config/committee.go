@@ -126,6 +126,10 @@ func ParseCommittee(text []byte, lookup Lookup) (*Committee, error) {
 	if err := yaml.Unmarshal(text, &root); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	var head struct{ Version int }
+	if root.Decode(&head) == nil && head.Version > CommitteeVersion {
+		return nil, fmt.Errorf("%w: it is %d; this program knows version %d", ErrNewer, head.Version, CommitteeVersion)
+	}
 	w := walker{lookup: lookup, lines: map[string]int{}}
 	w.expandAll(&root)
 	if len(w.found) > 0 {

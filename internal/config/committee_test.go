@@ -49,7 +49,6 @@ func TestParseCommitteeRefuses(t *testing.T) {
 	none := func(string) (string, bool) { return "", false }
 	for text, want := range map[string]string{
 		committeeFile:                         "variable SMTP_PASSWORD is not set",
-		"version: 2":                          "knows version 1",
 		"version: 1\npeeple: []":              "peeple",
 		"version: 1\ntime_zone: Mars/Olympus": "is no time zone",
 		"version: 1\nsince: soon":             "is no date",

@@ -17,6 +17,10 @@ import (
 // ErrInvalid: the file cannot be used; the message lists every problem, one a line.
 var ErrInvalid = errors.New("configuration is not valid")
 
+// ErrNewer: the file has the format of a newer release. Nothing else is said about it: what
+// is wrong here may be right there.
+var ErrNewer = errors.New("configuration is of a newer version")
+
 // Lookup finds the value of a variable, as os.LookupEnv does.
 type Lookup func(name string) (string, bool)
 
@@ -45,6 +49,9 @@ func Parse(text []byte, lookup Lookup) (*File, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
+	}
+	if file.Version > Version {
+		return nil, fmt.Errorf("%w: it is %d; this program knows version %d", ErrNewer, file.Version, Version)
 	}
 	// What could not be decoded was left at its default, and what is missing may be there
 	// under a name that was not known: beside such problems only what is in the file counts.
