@@ -90,12 +90,13 @@ func (a *app) agent(ctx context.Context, file *config.File, o agentOptions) erro
 	})
 }
 
-// notStarted is nil for a standby that was told to stop: that is how standing by ends.
+// notStarted is nil for a standby that was told to stop: that is how standing by ends. A
+// store that cannot be written to has refused the epoch, before which nothing is done.
 func (o agentOptions) notStarted(err error) error {
 	if o.standby && errors.Is(err, context.Canceled) {
 		return nil
 	}
-	return err
+	return denied(err)
 }
 
 // withAgentConfig opens the database and the stores of an agent for do.

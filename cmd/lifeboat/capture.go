@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -125,8 +126,9 @@ type captureStatus struct {
 	Installed bool     `json:"installed"`
 	UpToDate  bool     `json:"up_to_date"`
 	Pending   int64    `json:"pending_changes"`
-	Tables    []string `json:"tables"`
+	Tables    []string `json:"tables"` // empty while Refused is not
 	Warnings  []string `json:"warnings"`
+	Refused   string   `json:"refused,omitempty"` // what keeps the schema from being captured
 }
 
 func (a *app) captureStatusCommand() *cobra.Command {
@@ -144,42 +146,65 @@ func (a *app) captureStatusCommand() *cobra.Command {
 
 func (a *app) showCapture(ctx context.Context, source database.Source) error {
 	result := captureStatus{Version: 1}
-	statements, warnings, err := source.InstallPlan(ctx)
-	if err != nil {
-		return err
+	statements, warnings, refused := source.InstallPlan(ctx)
+	if refused != nil {
+		if !errors.Is(refused, database.ErrUnsupported) {
+			return refused
+		}
+		result.Refused = refused.Error()
 	}
-	result.Warnings, result.UpToDate = warnings, len(statements) == 0
+	var err error
+	result.Warnings, result.UpToDate = warnings, refused == nil && len(statements) == 0
 	result.Pending, err = source.Pending(ctx)
 	if err != nil && !errors.Is(err, database.ErrNotInstalled) {
 		return err
 	}
 	result.Installed = err == nil
 	if result.Installed {
-		view, err := source.View(ctx)
-		if err != nil {
-			return err
-		}
-		installed := view.Installed()
-		for i := range installed.Tables {
-			result.Tables = append(result.Tables, installed.Tables[i].Name)
-		}
-		if err := view.Close(); err != nil {
+		result.Tables, err = capturedTables(ctx, source)
+		if err != nil && (refused == nil || !errors.Is(err, database.ErrUnsupported)) { // no view of such a schema
 			return err
 		}
 	}
 	err = a.report(result, func(w io.Writer) {
 		line(w, "installed\t%v", result.Installed)
 		line(w, "fits the schema\t%v", result.UpToDate)
-		line(w, "tables\t%d", len(result.Tables))
+		if result.Installed && len(result.Tables) > 0 {
+			line(w, "tables\t%d", len(result.Tables))
+		}
 		line(w, "pending changes\t%d", result.Pending)
 		for _, warning := range warnings {
 			line(w, "warning\t%s", warning)
 		}
 	})
-	if err == nil && !result.Installed {
-		err = database.ErrNotInstalled
+	switch {
+	case err != nil:
+		return err
+	case result.Installed && refused != nil:
+		return advised{fmt.Errorf("capture is installed, and does not fit the schema as it is now: %w", refused), outgrown}
+	case refused != nil:
+		return refused
+	case !result.Installed:
+		return database.ErrNotInstalled
 	}
-	return err
+	return nil
+}
+
+// outgrown is what to do about a schema that capture cannot follow.
+const outgrown = "what was installed still captures the tables it was made for, but no barrier is answered until the schema can be captured: change what is named (give a table a primary key, or drop it), and the agent goes on by itself"
+
+// capturedTables names the tables that capture was installed for.
+func capturedTables(ctx context.Context, source database.Source) ([]string, error) {
+	view, err := source.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	installed := view.Installed()
+	for i := range installed.Tables {
+		names = append(names, installed.Tables[i].Name)
+	}
+	return names, view.Close()
 }
 
 // removeResult is what capture remove prints with --json.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"lifeboat/eventlog"
 	"lifeboat/failover"
@@ -55,7 +57,7 @@ var exits = []exit{
 	{130, "interrupted", "stopped by a signal; whatever was begun can be run again", []error{context.Canceled}},
 	{2, "usage", "the command line or lifeboat.yaml is wrong; nothing was done", []error{errUsage, config.ErrInvalid, errOpen, embedded.ErrSource}},
 	{9, "newer", "something was written by a newer release of lifeboat; use that one", []error{
-		codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, failover.ErrNewerFormat, budget.ErrNewerFormat, kit.ErrNewer, readiness.ErrNewerFormat, approval.ErrNewerFormat, runs.ErrNewerFormat}},
+		config.ErrNewer, codebackup.ErrNewer, eventlog.ErrNewerVersion, record.ErrNewerFormat, report.ErrNewerFormat, failover.ErrNewerFormat, budget.ErrNewerFormat, kit.ErrNewer, readiness.ErrNewerFormat, approval.ErrNewerFormat, runs.ErrNewerFormat}},
 	{23, "tampered", "the plan or a signature is not what was made; nothing was done", []error{failover.ErrTampered, approval.ErrTampered}},
 	{24, "plan expired", "the plan is past its end; plan again", []error{failover.ErrExpired}},
 	{20, "unsigned", "nobody has signed the plan", []error{failover.ErrUnsigned}},
@@ -84,7 +86,7 @@ var exits = []exit{
 	{4, "not durable", "not held by both regions (yet)", []error{eventlog.ErrNotDurable, eventlog.ErrDegraded}},
 	{3, "refused", "refused before anything was changed", []error{
 		errRefused, runs.ErrRefused, runs.ErrRunExists, runs.ErrOver, runs.ErrNoRun, provision.ErrNoCLI, failover.ErrNoPlan, kit.ErrNone, kit.ErrNotEmpty, sealed.ErrSealedStore, codebackup.ErrRepository, codebackup.ErrNotEmpty, incident.ErrOrder, incident.ErrEntry, incident.ErrNoIncident, signers.ErrNoKey, signers.ErrUnknownKey, signers.ErrKeyTime,
-		approval.ErrStatement, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName}},
+		approval.ErrStatement, database.ErrUnsupported, database.ErrNotInstalled, database.ErrNotEmpty, blob.ErrName, syscall.EADDRINUSE}},
 	{37, "not ready", "preflight found something that a failover would fail on; each with its fix", []error{preflight.ErrNotReady}},
 	{38, "readiness unknown", "preflight could not ask everything; nothing is known to be wrong", []error{preflight.ErrUnknown}},
 	{10, "policy", "a rule that guards recovery is not met", []error{errPolicy}},
@@ -120,11 +122,12 @@ var hints = []struct {
 	err  error
 	hint string
 }{
+	{config.ErrNewer, "upgrade lifeboat on this machine"},
 	{config.ErrInvalid, "docs/configuration.md describes every key; 'lifeboat init' writes a file that is valid"},
 	{sealed.ErrSealedStore, "write the section encryption into the configuration, with a key that opens the store"},
 	{database.ErrNotInstalled, "run 'lifeboat capture install' (with --dry-run first, to see what it does)"},
 	{database.ErrNotEmpty, "name a database that does not exist yet; lifeboat never overwrites one"},
-	{database.ErrUnsupported, "nothing was installed; change what is named, then run the command again"},
+	{database.ErrUnsupported, "nothing was changed; change what is named, then run the command again"},
 	{eventlog.ErrFenced, "this side must not be written to any more; the log goes on where 'lifeboat takeover' was run"},
 	{lease.ErrLost, "start it again with --standby: the agent that has taken over is at work"},
 	{eventlog.ErrNewerVersion, "upgrade lifeboat on this machine"},
@@ -149,7 +152,29 @@ var hints = []struct {
 // whatIsLeft is for objects of the log or of a snapshot that are damaged or missing.
 const whatIsLeft = "'lifeboat log verify' and 'lifeboat snapshot verify' name what is lost and what is still provable; 'lifeboat mirror repair' fetches objects that the other region has whole"
 
+// advised is an error whose advice depends on what was being done: it goes before the
+// hints for its kind.
+type advised struct {
+	error
+	advice string
+}
+
+// Unwrap makes errors.Is see through it.
+func (e advised) Unwrap() error { return e.error }
+
+// denied is err, refused where a store did not let this identity write, or make the store:
+// for what writes to a store before it does anything else.
+func denied(err error) error {
+	if errors.Is(err, blob.ErrPermanent) || errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return err
+}
+
 func hintFor(err error) string {
+	if known := (advised{}); errors.As(err, &known) {
+		return known.advice
+	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
 			return h.hint

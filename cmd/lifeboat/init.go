@@ -45,7 +45,7 @@ func (a *app) runInit(cmd *cobra.Command) error {
 	file.Database = config.URL(a.overrides.database)
 	file.Primary.Store = config.URL(a.overrides.primary)
 	file.Mirror.Store = config.URL(a.overrides.mirror)
-	if err := errors.Join(file.Validate(), missing(&file, thePrimary|theMirror)); err != nil {
+	if err := errors.Join(file.Validate(), missing(&file, thePrimary|theMirror, "")); err != nil {
 		return err
 	}
 	if s := file.Database.Scheme(); s != "" && databaseKinds[s].source == nil {
@@ -58,7 +58,7 @@ func (a *app) runInit(cmd *cobra.Command) error {
 	result := initResult{Version: 1, Config: path}
 	for _, r := range []config.Region{file.Primary, file.Mirror} {
 		if err := a.stores(&file).make(cmd.Context(), r); err != nil {
-			return err
+			return denied(err)
 		}
 		result.Stores = append(result.Stores, r.Store.String())
 	}

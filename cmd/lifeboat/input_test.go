@@ -75,7 +75,7 @@ func TestBadDatabase(t *testing.T) {
 		{"not a database", []string{"capture", "install", "--database", text}, 2, []string{"letter.txt", "not a SQLite database"}},
 		{"no such file", []string{"capture", "install", "--database", "sqlite:" + s.path("none.sqlite")}, 2, []string{"none.sqlite", "check the path"}},
 		{"a folder", []string{"capture", "install", "--database", "sqlite:" + s.path("folder")}, 2, []string{"folder"}},
-		{"tables that cannot be captured, all by name", []string{"capture", "install", "--database", "sqlite:" + keyless}, 3, []string{"loose", "other_loose", "words", "nothing was installed"}},
+		{"tables that cannot be captured, all by name", []string{"capture", "install", "--database", "sqlite:" + keyless}, 3, []string{"loose", "other_loose", "words", "nothing was changed"}},
 		{"capture is not installed", []string{"agent", "--database", "sqlite:" + keyless}, 3, []string{"capture is not installed", "capture install"}},
 		{"an engine that does not exist", []string{"capture", "install", "--database", "oracle:x"}, 2, []string{`"oracle:x"`, "sqlite:PATH"}},
 		{"no scheme", []string{"capture", "install", "--database", keyless}, 2, []string{"KIND:PLACE"}},

@@ -259,6 +259,7 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	}
 	r, err := restore.Run(ctx, cfg, plan, db)
 	bars.done()
+	err = goesOn(ctx, plan, err)
 	if r == nil || err != nil && !errors.Is(err, restore.ErrMismatch) {
 		return err
 	}
@@ -273,6 +274,15 @@ func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 		err = writeProof(o.proof, r.Proof())
 	}
 	return err
+}
+
+// goesOn tells whoever interrupted a restore how it goes on: with the same plan, so to the
+// point that it was going to, whatever the log holds by then.
+func goesOn(ctx context.Context, plan *restore.Plan, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return advised{err, fmt.Sprintf("what is loaded is kept: run the same command again, with --seq %d for the point, and it goes on where it stopped", uint64(plan.Point.Seq))}
 }
 
 // observed reads what earlier restores and runs took. A forecast is no reason to hold up a

@@ -38,7 +38,7 @@ func (a *app) loadShard(ctx context.Context, cfg restore.Config, plan *restore.P
 	}
 	r, err := restore.Load(ctx, cfg, plan, s.db, part)
 	if err != nil {
-		return err
+		return goesOn(ctx, plan, err)
 	}
 	result := shardResult{1, s.into.String(), r.PlanID, part, r.Resumed, r.Steps}
 	return a.report(result, func(w io.Writer) {

@@ -58,7 +58,7 @@ func (a *app) settings(need place) (*config.File, error) {
 	if err := file.Validate(); err != nil {
 		return nil, err
 	}
-	return file, missing(file, need)
+	return file, missing(file, need, " or write it in "+defaultConfig+" ('lifeboat init' makes one)")
 }
 
 func (a *app) readConfig() (*config.File, error) {
@@ -81,7 +81,9 @@ func (a *app) readConfig() (*config.File, error) {
 	return file, nil
 }
 
-func missing(file *config.File, need place) error {
+// missing names what a verb needs and was not given; instead is where it may stand beside
+// its flag.
+func missing(file *config.File, need place, instead string) error {
 	var errs []error
 	for _, k := range []struct {
 		bit  place
@@ -94,7 +96,7 @@ func missing(file *config.File, need place) error {
 		{theMirror, file.Mirror.Store, "mirror.store", "--mirror"},
 	} {
 		if need&k.bit != 0 && k.url == "" {
-			errs = append(errs, fmt.Errorf("%s is not set: give %s or write it in %s ('lifeboat init' makes one)", k.key, k.flag, defaultConfig))
+			errs = append(errs, fmt.Errorf("%s is not set: give %s%s", k.key, k.flag, instead))
 		}
 	}
 	if len(errs) > 0 {
