@@ -32,6 +32,7 @@ type regionStatus struct {
 	Newest    *restore.Point     `json:"newest_snapshot,omitempty"`
 	Window    []restore.Range    `json:"window"`
 	Damage    []restore.Damage   `json:"damage"`
+	Gaps      []restore.Damage   `json:"gaps"` // of the log, that a later snapshot makes up for
 }
 
 // lagStatus is how far the mirror is behind the primary's store.
@@ -44,8 +45,12 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say what each store proves restorable, and how far the mirror is behind",
-		Long: `Read both stores and say what can be restored from each, how old the newest snapshot is, what is
-damaged, and how far the mirror is behind. Works with the mirror alone.`,
+		Long: `Read the manifests of snapshots and the headers of the log in both stores and say what can be
+restored from each, how old the newest snapshot is, which of what was read is missing or damaged, and
+how far the mirror is behind. Works with the mirror alone.
+
+The rows of snapshots and the transactions of the log are not read: that they are whole is proven by
+'lifeboat snapshot verify' and 'lifeboat log verify', which read every byte.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
 	}
@@ -132,17 +137,20 @@ func (s *regionStatus) findEnd(ctx context.Context, log *eventlog.Log) error {
 	return nil
 }
 
-// noteGaps names what keeps the end of the log from being restored, where the log itself
-// goes on behind it in a later epoch.
+// noteGaps names the gaps in the log behind which it goes on in a later epoch: as damage
+// where they keep its end from being restored, else beside it.
 func (s *regionStatus) noteGaps(runs []restore.LogRun) {
-	n := len(s.Window)
-	if s.End == nil || n > 0 && s.Window[n-1].To.Seq >= s.End.Seq {
+	if s.End == nil {
 		return
+	}
+	list, n := &s.Damage, len(s.Window)
+	if n > 0 && s.Window[n-1].To.Seq >= s.End.Seq {
+		list = &s.Gaps
 	}
 	for _, run := range runs {
 		gap := restore.Damage{Object: "log", Detail: run.Broken}
-		if run.Broken != "" && !run.Off && !slices.Contains(s.Damage, gap) {
-			s.Damage = append(s.Damage, gap)
+		if run.Broken != "" && !run.Off && !slices.Contains(*list, gap) {
+			*list = append(*list, gap)
 		}
 	}
 }
@@ -172,6 +180,9 @@ func (a *app) printStatus(w io.Writer, r statusResult) {
 		}
 		for _, d := range s.Damage {
 			line(w, "  damaged\t%s\t%s", d.Object, d.Detail)
+		}
+		for _, gap := range s.Gaps {
+			line(w, "  gap\t%s\ta later snapshot makes up for it: see restorable", gap.Detail)
 		}
 	}
 	if r.Lag != nil {

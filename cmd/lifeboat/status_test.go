@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,4 +21,9 @@ func TestStatusNamesGapsOfEarlierEpochs(t *testing.T) {
 	whole := regionStatus{End: &eventlog.Position{Seq: 16}, Window: []restore.Range{{To: restore.Point{Seq: 16}}}}
 	whole.noteGaps(runs)
 	require.Empty(t, whole.Damage, "a later snapshot makes up for it")
+	require.Equal(t, s.Damage, whole.Gaps)
+	var text bytes.Buffer
+	(&app{}).printStatus(&text, statusResult{Mirror: &whole})
+	require.Contains(t, text.String(), runs[0].Broken)
+	require.Contains(t, text.String(), "a later snapshot makes up for it")
 }
