@@ -51,6 +51,12 @@ func TestInterruptedRestoreSaysHowToGoOn(t *testing.T) {
 	require.Contains(t, said.text.String(), "run the same command again, with --seq 2")
 	require.FileExists(t, s.path("restored.sqlite"))
 	s.commits(t, 1)
+	for _, more := range [][]string{nil, {"--dry-run"}} { // the log has grown: that would be another restore
+		other := s.run(append([]string{"restore", "--latest", "--into", into}, more...)...)
+		require.Equal(t, 3, other.code, other.errout)
+		require.Contains(t, other.errout, "another restore")
+	}
+	s.ok("restore", "--seq", "2", "--into", into, "--dry-run")
 	require.Contains(t, s.ok("restore", "--seq", "2", "--into", into), "verified")
 }
 
@@ -112,6 +118,41 @@ func (s *site) newer() string {
 	path := s.path("newer.yaml")
 	require.NoError(s.t, os.WriteFile(path, []byte("version: 2\nshards: 4\n"), 0o600))
 	return path
+}
+
+// A target that cannot be filled is refused before anything is read: the store is not even
+// opened. A dry run looks at it too, and makes nothing.
+func TestTargetIsLookedAtFirst(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	nowhere := "dir:" + s.path("nowhere")
+	require.NoError(t, os.WriteFile(s.path("letter.txt"), []byte(strings.Repeat("Dear Sir or Madam, ", 200)), 0o600))
+	s.refuses([]refusal{
+		{"not empty, and no store", []string{"restore", "--latest", "--mirror", nowhere, "--into", "sqlite:" + s.db}, 3, []string{"app.sqlite", "not empty", "does not exist yet"}},
+		{"a search before which it is to go", []string{"log", "find", "--mirror", nowhere, "--where", "ward.id = 1", "--restore-before", "sqlite:" + s.db}, 3, []string{"not empty"}},
+		{"a dry run into it", []string{"restore", "--latest", "--dry-run", "--into", "sqlite:" + s.db}, 3, []string{"not empty"}},
+		{"a dry run into what is no database", []string{"restore", "--latest", "--dry-run", "--into", "sqlite:" + s.path("letter.txt")}, 2, []string{"not a SQLite database"}},
+		{"a dry run into no folder", []string{"restore", "--latest", "--dry-run", "--into", "sqlite:" + s.path("no/where.sqlite")}, 2, []string{"folder does not exist"}},
+		{"a dry run into no kind of database", []string{"restore", "--latest", "--dry-run", "--into", "oracle:x"}, 2, []string{"sqlite:PATH"}},
+	})
+	s.ok("restore", "--latest", "--dry-run", "--into", "sqlite:"+s.path("fresh.sqlite"))
+	require.NoFileExists(t, s.path("fresh.sqlite"))
+}
+
+// A database may be made after its configuration; that it is not there is said.
+func TestInitNamesADatabaseThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	got := lifeboat(t, "--json", "--config", folder+"/lifeboat.yaml", "init", "--database", "sqlite:"+folder+"/app.sqlit",
+		"--primary", "dir:"+folder+"/a", "--mirror", "dir:"+folder+"/b")
+	require.Equal(t, 0, got.code, got.errout)
+	warnings := decode[initResult](t, got.out).Warnings
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0], "app.sqlit cannot be protected yet")
+	require.NoError(t, os.WriteFile(folder+"/app.sqlite", nil, 0o600))
+	got = lifeboat(t, "--json", "--config", folder+"/other.yaml", "init", "--database", "sqlite:"+folder+"/app.sqlite",
+		"--primary", "dir:"+folder+"/c", "--mirror", "dir:"+folder+"/d")
+	require.Empty(t, decode[initResult](t, got.out).Warnings, got.errout)
 }
 
 // What init needs is not to be had from init.

@@ -17,6 +17,8 @@ type initResult struct {
 	Version int      `json:"version"`
 	Config  string   `json:"config"`
 	Stores  []string `json:"stores"`
+	// Warnings say what has to be put right before anything can be protected.
+	Warnings []string `json:"warnings"`
 }
 
 func (a *app) initCommand() *cobra.Command {
@@ -51,11 +53,16 @@ func (a *app) runInit(cmd *cobra.Command) error {
 	if s := file.Database.Scheme(); s != "" && databaseKinds[s].source == nil {
 		return fmt.Errorf("%w: database %q: want %s", errUsage, file.Database, databaseForms())
 	}
+	result := initResult{Version: 1, Config: path}
+	if absent := databaseKinds[file.Database.Scheme()].absent; absent != nil {
+		if err := absent(file.Database); err != nil {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("database %s cannot be protected yet: %v; make it, or correct database in %s", file.Database, err, path))
+		}
+	}
 	text, err := config.Render(&file)
 	if err != nil {
 		return err
 	}
-	result := initResult{Version: 1, Config: path}
 	for _, r := range []config.Region{file.Primary, file.Mirror} {
 		if err := a.stores(&file).make(cmd.Context(), r); err != nil {
 			return denied(err)
@@ -77,6 +84,9 @@ func (a *app) runInit(cmd *cobra.Command) error {
 		line(w, "wrote\t%s", path)
 		line(w, "primary store\t%s", result.Stores[0])
 		line(w, "mirror store\t%s", result.Stores[1])
+		for _, warning := range result.Warnings {
+			line(w, "warning\t%s", warning)
+		}
 		line(w, "\nnext: lifeboat capture install --dry-run")
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"lifeboat/failover/incident/report"
 	"lifeboat/internal/affected"
 	"lifeboat/internal/blob"
+	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/rowtext"
 	"lifeboat/restore"
@@ -64,6 +65,10 @@ restores to the transaction just before it into a fresh database, and proves tha
 		if err != nil {
 			return err
 		}
+		there, err := held(cmd.Context(), config.URL(o.before), a.logger())
+		if err != nil {
+			return err
+		}
 		store, file, err := from.open(cmd.Context())
 		if err != nil {
 			return err
@@ -80,7 +85,7 @@ restores to the transaction just before it into a fresh database, and proves tha
 		if o.before == "" {
 			return nil
 		}
-		return a.restore(cmd.Context(), &restoreJob{store, file, restoreOptions{into: o.before}, restore.AtSeq(found.Seq - 1)})
+		return a.restore(cmd.Context(), &restoreJob{store, file, restoreOptions{into: o.before}, restore.AtSeq(found.Seq - 1), there})
 	}
 	return cmd
 }

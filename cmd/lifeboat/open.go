@@ -36,12 +36,14 @@ type kindOfDatabase struct {
 	form   string
 	source func(ctx context.Context, file *config.File, log *slog.Logger) (database.Source, error)
 	target func(ctx context.Context, u config.URL, cache int64, log *slog.Logger) (database.Target, error)
+	held   func(ctx context.Context, u config.URL, log *slog.Logger) (plan string, err error) // see held
+	absent func(u config.URL) error                                                           // nil: only a connection could tell
 }
 
 // databaseKinds are the engines there are. A new one joins by a line here.
 var databaseKinds = map[string]kindOfDatabase{
-	"sqlite":    {"sqlite:PATH", openSQLite, openSQLiteTarget},
-	"sqlserver": {"sqlserver://HOST?database=NAME", openSQLServer, openSQLServerTarget},
+	"sqlite":    {"sqlite:PATH", openSQLite, openSQLiteTarget, heldSQLite, absentSQLite},
+	"sqlserver": {"sqlserver://HOST?database=NAME", openSQLServer, openSQLServerTarget, heldSQLServer, nil},
 }
 
 func forms[K any](kinds map[string]K, form func(K) string) string {

@@ -40,7 +40,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "Restore any provable point into a fresh database, and prove it",
 		Long: `Restore the database as it was after exactly one transaction: the last one (--latest), a given
 one (--seq), or the last one not after a time (--at, RFC 3339, full precision). The target must be
-empty; it is never overwritten. An interrupted restore goes on where it stopped when it is run
+empty, which is looked at first; it is never overwritten. An interrupted restore goes on where it stopped when it is run
 again. At the end the target is scanned and every table's state hash is compared with what the
 snapshot and the log demand; only then is the exit code 0.
 
@@ -66,12 +66,16 @@ same restore without it finds what they have loaded, does the rest, and verifies
 		if err != nil {
 			return err
 		}
+		there, err := held(cmd.Context(), config.URL(o.into), a.logger())
+		if err != nil {
+			return err
+		}
 		store, file, err := from.open(cmd.Context())
 		if err != nil {
 			return err
 		}
 		began := a.clock()
-		err = a.restore(cmd.Context(), &restoreJob{store, file, o, target})
+		err = a.restore(cmd.Context(), &restoreJob{store, file, o, target, there})
 		if o.mark {
 			err = errors.Join(err, a.markProof(cmd.Context(), store, began, err))
 		}
@@ -87,7 +91,7 @@ func (o *restoreOptions) bind(cmd *cobra.Command) {
 	f.Uint64Var(&o.seq, "seq", 0, "restore to this sequence number, inclusive")
 	f.StringVar(&o.at, "at", "", "restore to this time, inclusive: RFC 3339 with Z or an offset")
 	f.StringVar(&o.into, "into", "", "the empty database to fill, "+databaseForms())
-	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and a forecast, change nothing")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and a forecast, look at the target that --into names, change nothing")
 	f.BoolVar(&o.mark, "mark", false, "remember the outcome in the store as a restore proof")
 	f.Var(&o.memory, "memory", "memory to use (default: restore.memory of the configuration)")
 	f.Lookup("memory").DefValue = "" // 0 stands for what the configuration says
@@ -222,12 +226,16 @@ type restoreJob struct {
 	file   *config.File
 	flags  restoreOptions
 	target restore.Target
+	held   string // the plan of a restore that was begun in the target
 }
 
 func (a *app) restore(ctx context.Context, j *restoreJob) (err error) {
 	store, o := j.store, j.flags
 	plan, _, err := restore.Prepare(ctx, store, j.target)
 	if err != nil {
+		return err
+	}
+	if err := mayFill(config.URL(o.into), j.held, plan); err != nil {
 		return err
 	}
 	seen := a.observed(ctx, store)

@@ -61,6 +61,20 @@ func readPlan(ctx context.Context, q querier) (plan string, schema *database.Sch
 	return plan, schema, err
 }
 
+// Held looks at what the database holds, and changes nothing: the plan of a restore that was
+// begun there, "" if it is empty, and database.ErrNotEmpty for anything else.
+func (t *Target) Held(ctx context.Context) (plan string, err error) {
+	err = t.run(ctx, unit{what: "look at what is", do: func(ctx context.Context, tx session) error {
+		known, schema, err := readPlan(ctx, tx)
+		plan = known
+		if err != nil || schema != nil {
+			return err
+		}
+		return t.mustBeEmpty(ctx, tx)
+	}})
+	return plan, err
+}
+
 // Schema is the schema of the restore that was begun, nil if none was. It is shared and
 // not to be changed.
 func (t *Target) Schema() *database.Schema { return t.begun() }
