@@ -27,6 +27,8 @@ type Options struct {
 const (
 	defaultBusyTimeout = 10 * time.Second
 	defaultCacheBytes  = 64 << 20
+	// viewCacheBytes is the page cache of a read transaction: a scan looks at each page once.
+	viewCacheBytes = 256 << 10
 )
 
 func (o Options) withDefaults() Options {
@@ -187,14 +189,16 @@ func (f *file) update(ctx context.Context, fn func(*capi.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	err = f.write(ctx, c, func() error { return fn(c) })
+	if err = c.Exec("PRAGMA cache_size = -2000"); err == nil { // SQLite's default
+		err = f.write(ctx, c, func() error { return fn(c) })
+	}
 	return errors.Join(err, f.release(c))
 }
 
 // snapshot begins a read transaction on c and fixes what it sees.
 func (f *file) snapshot(ctx context.Context, c *capi.Conn) error {
 	err := f.retry(ctx, func() error {
-		if err := c.Exec("BEGIN"); err != nil {
+		if err := c.Exec(fmt.Sprintf("PRAGMA cache_size = -%d; BEGIN", viewCacheBytes>>10)); err != nil {
 			return err
 		}
 		if err := c.Exec("SELECT count(*) FROM sqlite_schema"); err != nil {
