@@ -27,6 +27,7 @@ type loader struct {
 	size   int // rows of one statement
 	one    *capi.Stmt
 	many   *capi.Stmt // made when there is a whole batch
+	number *numberer  // nil: the table has no column for SQLite to number
 
 	rows []byte // the batch: rows one after the other
 	ends []int  // where each ends
@@ -36,6 +37,9 @@ func (t *Target) newLoader(table *database.Table) (*loader, error) {
 	l := &loader{c: t.c, table: table, encode: t.encoder(table)}
 	l.size = max(1, min(batchRows, maxBinds/len(table.Columns)))
 	var err error
+	if l.number, err = newNumberer(t.c, table); err != nil {
+		return nil, err
+	}
 	l.one, err = t.c.Prepare(insertRows(table, 1))
 	return l, err
 }
@@ -54,6 +58,9 @@ func (l *loader) close() error {
 func (l *loader) load(ctx context.Context, rows iter.Seq2[[]byte, error]) (int64, error) {
 	var n int64
 	l.rows, l.ends = l.rows[:0], l.ends[:0]
+	if err := l.number.start(); err != nil {
+		return 0, err
+	}
 	for row, err := range rows {
 		if err != nil {
 			return 0, err
@@ -91,12 +98,16 @@ func (l *loader) flush() error {
 		if i%per == 0 {
 			s.Rewind()
 		}
-		if err := l.encode.bindRow(s, i%per*len(l.table.Columns), l.rows[from:end]); err != nil {
+		skip, row := i%per*len(l.table.Columns), l.rows[from:end]
+		if err := errors.Join(l.encode.bindRow(s, skip, row), l.number.bind(s, skip, row)); err != nil {
 			return err
 		}
 		from = end
 		if i%per == per-1 {
 			if _, err := s.Step(); err != nil {
+				return err
+			}
+			if err := l.number.check(); err != nil {
 				return err
 			}
 		}

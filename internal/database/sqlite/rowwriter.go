@@ -25,7 +25,7 @@ type finder struct {
 func newFinder(c *capi.Conn, table *database.Table, encode encoder, decode decoder) (*finder, error) {
 	f := &finder{table: table, encode: encode, decode: decode}
 	var err error
-	if f.rowid, err = rowidOf(c, table.Name); err != nil {
+	if f.rowid, _, err = rowidOf(c, table.Name); err != nil {
 		return nil, err
 	}
 	columns := make([]string, len(table.Columns))
@@ -97,25 +97,27 @@ func (f *finder) close() error {
 	return f.s.Close()
 }
 
-// rowidOf returns the name of a table's row id, "" if it has none.
-func rowidOf(c *capi.Conn, name string) (string, error) {
+// rowidOf returns the name of a table's row id, "" if it has none, and whether that is a
+// column of the table.
+func rowidOf(c *capi.Conn, name string) (rowid string, column bool, err error) {
 	columns, err := readColumns(c, name)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	indexes, err := readUniqueIndexes(c, name)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	flags, err := readTableFlags(c)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	own := flags[strings.ToLower(name)]
 	if own.withoutRowid {
-		return "", nil
+		return "", false, nil
 	}
-	return rowidName(columns, rowidAlias(columns, indexes, own)), nil
+	alias := rowidAlias(columns, indexes, own)
+	return rowidName(columns, alias), alias >= 0, nil
 }
 
 // rowWriter inserts or deletes single rows of one table.

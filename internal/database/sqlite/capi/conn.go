@@ -175,6 +175,9 @@ func (c *Conn) Query(sql string, row func(*Stmt) error, args ...any) error {
 // Changes is the number of rows that the last INSERT, UPDATE or DELETE changed.
 func (c *Conn) Changes() int64 { return sqlite3.Xsqlite3_changes64(c.tls, c.db) }
 
+// LastInsertRowID is the row id of the last row that this connection inserted.
+func (c *Conn) LastInsertRowID() int64 { return sqlite3.Xsqlite3_last_insert_rowid(c.tls, c.db) }
+
 // InTransaction tells whether a transaction is open.
 func (c *Conn) InTransaction() bool { return sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) == 0 }
 
