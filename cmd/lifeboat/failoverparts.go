@@ -222,6 +222,11 @@ func (e *expedition) Preflight(ctx context.Context) (runs.Readiness, error) {
 	out.Notes = append(out.Notes, e.orphanNotes(ctx)...)
 	if i, asks := e.bridge.agentIdentity(); asks && i.Name == "" {
 		out.Notes = append(out.Notes, fmt.Sprintf("when the step provision is done, make the new agent's identity a member of %s, or the restore cannot sign in to the database (docs/failover.md); agent.standingIdentity takes that step away", i.Admins))
+		note, err := e.loginNote(i.Admins)
+		if err != nil {
+			return out, err
+		}
+		out.Notes = append(out.Notes, note)
 	}
 	if e.stack == nil && e.bridge.config.Failover.Target == "" {
 		return out, fmt.Errorf("%w: neither failover.stack_file nor failover.target says where the database will be", errUsage)

@@ -207,8 +207,10 @@ func (c *company) Free(context.Context, string) (map[string]int64, error) { retu
 // Sizes implements preflight.Cloud.
 func (c *company) Sizes(context.Context, string) ([]string, error) { return nil, nil }
 
-// Principal implements preflight.Cloud.
-func (c *company) Principal(context.Context, string, string) (string, error) { return "", nil }
+// Identity implements preflight.Cloud.
+func (c *company) Identity(context.Context, string, string) (principal, client string, err error) {
+	return "", "", nil
+}
 
 // words splits a line as a shell does, for the quoting that the document uses.
 func words(line string) []string {

@@ -121,7 +121,7 @@ func (a *app) means(b *bridge, o preflightOptions) []preflight.Probe {
 		return append(list, preflight.Probe{Name: "settings", Fix: "mend the stack's settings", Ask: func(context.Context) (string, error) { return "", err }})
 	}
 	if i, asks := b.agentIdentity(); asks {
-		list = append(list, preflight.AgentIdentity(cloud, i))
+		list = append(list, preflight.AgentIdentity(cloud, i), b.loginProbe(cloud))
 	}
 	return append(list,
 		preflight.Quotas(cloud, region, quotas(b.stack, b.stack.Database.SKU)),
@@ -138,7 +138,8 @@ func (b *bridge) agentIdentity() (i preflight.Identity, asks bool) {
 		return i, false
 	}
 	i.Admins = s.Database.Admin.Name
-	i.Group, i.Name = s.LentIdentity()
+	lent := s.Lent()
+	i.Group, i.Name = lent.Group, lent.Agent
 	return i, true
 }
 

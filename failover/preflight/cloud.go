@@ -18,8 +18,9 @@ type Cloud interface {
 	Free(ctx context.Context, region string) (map[string]int64, error)
 	// Sizes are the sizes of virtual machine that the subscription may use there.
 	Sizes(ctx context.Context, region string) ([]string, error)
-	// Principal is the directory's id of an identity in a resource group; "": there is none.
-	Principal(ctx context.Context, group, identity string) (string, error)
+	// Identity tells the directory's id of an identity in a resource group, and its client id;
+	// both "": there is none.
+	Identity(ctx context.Context, group, identity string) (principal, client string, err error)
 }
 
 // Registry answers whether an image is there. ref is repository@sha256:…
@@ -86,7 +87,7 @@ func Sizes(c Cloud, region string, want []string) Probe {
 	}
 }
 
-// Identity is the one that a failover's agent and restore will have, when it is made beforehand.
+// Identity is one that a failover's pods will have, when it is made beforehand.
 type Identity struct {
 	Group, Name string // resource group and name; no Name: each failover makes its own
 	Admins      string // Entra group that administers the database's server
@@ -103,17 +104,46 @@ func AgentIdentity(c Cloud, i Identity) Probe {
 			if i.Name == "" {
 				return fmt.Sprintf("none is made beforehand (agent.standingIdentity): each failover waits, when its stack stands, until somebody makes its agent's identity a member of %s", i.Admins), nil
 			}
-			if c == nil {
-				return "", Unasked("no cloud is configured to ask")
-			}
-			principal, err := c.Principal(ctx, i.Group, i.Name)
-			switch {
-			case err != nil:
-				return "", Unasked("identity %s: %w", i.Name, err)
-			case principal == "":
-				return "", fmt.Errorf("there is no identity %s in %s, which agent.standingIdentity asks for", i.Name, i.Group)
+			principal, _, err := i.in(ctx, c)
+			if err != nil {
+				return "", err
 			}
 			return fmt.Sprintf("%s is there; it has to be in %s: az ad group member check --group %s --member-id %s", i.Name, i.Admins, i.Admins, principal), nil
+		},
+	}
+}
+
+// in looks the identity up.
+func (i Identity) in(ctx context.Context, c Cloud) (principal, client string, err error) {
+	if c == nil {
+		return "", "", Unasked("no cloud is configured to ask")
+	}
+	principal, client, err = c.Identity(ctx, i.Group, i.Name)
+	switch {
+	case err != nil:
+		return "", "", Unasked("identity %s: %w", i.Name, err)
+	case principal == "":
+		return "", "", fmt.Errorf("there is no identity %s in %s, which agent.standingIdentity asks for: pulumi up on the standing mirror's stack makes it", i.Name, i.Group)
+	}
+	return principal, client, nil
+}
+
+// ApplicationLogin asks whether the database that a failover restores will know the
+// application's identity. carried looks, by the client id, for the user that a restore from
+// the mirror makes; its error says how to make it where there is none.
+func ApplicationLogin(c Cloud, i Identity, carried func(ctx context.Context, client string) (string, error)) Probe {
+	return Probe{
+		Name: "application's login",
+		Fix:  "run the statements once in the database that serves: the agent takes a new base then, and every restore from it makes the user too (docs/failover.md, The application's login)",
+		Ask: func(ctx context.Context) (string, error) {
+			if i.Name == "" {
+				return "no identity is made beforehand (agent.standingIdentity): after each restore the application cannot sign in until somebody makes a user for its new identity (docs/failover.md, The application's login)", nil
+			}
+			_, client, err := i.in(ctx, c)
+			if err != nil {
+				return "", err
+			}
+			return carried(ctx, client)
 		},
 	}
 }

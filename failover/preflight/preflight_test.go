@@ -18,13 +18,13 @@ type cloud struct {
 	sizes []string
 	err   error
 
-	principal string
+	principal, client string
 }
 
 func (c cloud) Free(context.Context, string) (map[string]int64, error) { return c.free, c.err }
 func (c cloud) Sizes(context.Context, string) ([]string, error)        { return c.sizes, c.err }
-func (c cloud) Principal(context.Context, string, string) (string, error) {
-	return c.principal, c.err
+func (c cloud) Identity(context.Context, string, string) (string, string, error) {
+	return c.principal, c.client, c.err
 }
 
 type registry map[string]error // absent: not there
@@ -45,6 +45,12 @@ func TestEveryAnswer(t *testing.T) {
 	away := errors.New("no route to host")
 	need := []failover.Quota{{Name: "dds", Need: 12}, {Name: "SQL vCores", Need: 8}}
 	standing := preflight.Identity{Group: "rg-dr", Name: "id-agent", Admins: "admins"}
+	carried := func(_ context.Context, client string) (string, error) {
+		if client != "c-1" {
+			return "", errors.New("no restore makes a user: CREATE USER")
+		}
+		return "in db_datareader", nil
+	}
 	images := []failover.Image{{Name: "application", Ref: "a@1"}, {Name: "agent", Ref: "b@2"}}
 	for _, tt := range []struct {
 		name  string
@@ -66,6 +72,12 @@ func TestEveryAnswer(t *testing.T) {
 		{"identity not told", preflight.AgentIdentity(cloud{err: away}, standing), preflight.Unknown, "no route"},
 		{"identity, no cloud", preflight.AgentIdentity(nil, standing), preflight.Unknown, "no cloud"},
 		{"identity of each failover", preflight.AgentIdentity(nil, preflight.Identity{Admins: "admins"}), preflight.Pass, "member of admins"},
+		{"login", preflight.ApplicationLogin(cloud{principal: "p-1", client: "c-1"}, standing, carried), preflight.Pass, "in db_datareader"},
+		{"no login", preflight.ApplicationLogin(cloud{principal: "p-1", client: "c-2"}, standing, carried), preflight.Fail, "CREATE USER"},
+		{"login, no identity", preflight.ApplicationLogin(cloud{}, standing, carried), preflight.Fail, "pulumi up"},
+		{"login not told", preflight.ApplicationLogin(cloud{err: away}, standing, carried), preflight.Unknown, "no route"},
+		{"login, no cloud", preflight.ApplicationLogin(nil, standing, carried), preflight.Unknown, "no cloud"},
+		{"login of each failover", preflight.ApplicationLogin(nil, preflight.Identity{}, carried), preflight.Pass, "somebody makes a user"},
 		{"images", preflight.Images(registry{"a@1": nil, "b@2": nil}, images), preflight.Pass, "2 are there"},
 		{"image gone", preflight.Images(registry{"a@1": nil}, images), preflight.Fail, "does not have b@2 (agent)"},
 		{"registry away", preflight.Images(registry{"a@1": away, "b@2": nil}, images), preflight.Unknown, "no route"},

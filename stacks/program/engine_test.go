@@ -134,9 +134,9 @@ func TestFailoverWithoutThePrimary(t *testing.T) {
 	require.Less(t, now.Inputs["priority"], old.Inputs["priority"], "an old primary that comes back must not take traffic")
 }
 
-// TestAgentsIdentityIsMadeBeforehand: a failover and a drill beside it use the identity of
-// the standing mirror, take nothing of it away, and need nobody to give it rights.
-func TestAgentsIdentityIsMadeBeforehand(t *testing.T) {
+// TestIdentitiesAreMadeBeforehand: a failover and a drill beside it use the identities of
+// the standing mirror, take nothing of them away, and need nobody to give them rights.
+func TestIdentitiesAreMadeBeforehand(t *testing.T) {
 	t.Parallel()
 	p := &pair{cloud: simtest.NewCloud()}
 	p.engine = simtest.NewEngine(t, p.cloud)
@@ -151,14 +151,19 @@ func TestAgentsIdentityIsMadeBeforehand(t *testing.T) {
 	require.ErrorContains(t, err, "run 'pulumi up' on its stack")
 
 	up(t, p.engine.Stack(t, s, nil))
-	require.Contains(t, kinds(p.cloud, "managedidentity:UserAssignedIdentity", "ukwest"), "id-careful-ukw-agent")
+	require.Subset(t, kinds(p.cloud, "managedidentity:UserAssignedIdentity", "ukwest"), []string{"id-careful-ukw-agent", "id-careful-ukw-careful"})
 	before := p.cloud.IDs()
 	o := up(t, first)
 	client := resourceOf(t, p.cloud, "managedidentity:UserAssignedIdentity", "/id-careful-ukw-agent").Outputs["clientId"]
 	require.Equal(t, client, o.AgentClient)
-	account := resourceOf(t, p.cloud, "kubernetes:core/v1:ServiceAccount", "lifeboat/agent").Inputs["metadata"].(map[string]any)
-	require.Equal(t, client, account["annotations"].(map[string]any)["azure.workload.identity/client-id"])
-	require.NotContains(t, kinds(p.cloud, "managedidentity:UserAssignedIdentity", "ukwest"), "id-careful-f1-agent")
+	for account, name := range map[string]string{"lifeboat/agent": "/id-careful-ukw-agent", "careful/careful": "/id-careful-ukw-careful"} {
+		metadata := resourceOf(t, p.cloud, "kubernetes:core/v1:ServiceAccount", account).Inputs["metadata"].(map[string]any)
+		require.Equal(t, resourceOf(t, p.cloud, "managedidentity:UserAssignedIdentity", name).Outputs["clientId"],
+			metadata["annotations"].(map[string]any)["azure.workload.identity/client-id"], account)
+	}
+	for _, name := range []string{"id-careful-f1-agent", "id-careful-f1-careful"} {
+		require.NotContains(t, kinds(p.cloud, "managedidentity:UserAssignedIdentity", "ukwest"), name)
+	}
 
 	drill := p.engine.Stack(t, p.failover(t, settings.FailoverRun{ID: "d1", Drill: true, Deploy: true}, settings.AzureSQL), nil)
 	serving := p.cloud.IDs()

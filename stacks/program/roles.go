@@ -20,7 +20,7 @@ func (r *region) standing() error {
 	if err != nil {
 		return err
 	}
-	if err := r.standingIdentity(st, v); err != nil {
+	if err := r.standingIdentities(st, v); err != nil {
 		return err
 	}
 	r.out["stateUrl"] = pulumi.String("azblob://" + storage.State + "?storage_account=" + r.scope.Names.StateAccount())
@@ -42,18 +42,18 @@ func (r *region) standing() error {
 	return nil
 }
 
-// standingIdentity makes the identity of the agents that failovers beside this mirror will
-// run. It can do nothing for anybody before: only a cluster that a failover makes is
-// trusted with it.
-func (r *region) standingIdentity(st *storage.Store, v *keyvault.Vault) error {
+// standingIdentities makes the identities of the agents and the applications that failovers
+// beside this mirror will run. They can do nothing for anybody before: only a cluster that a
+// failover makes is trusted with them.
+func (r *region) standingIdentities(st *storage.Store, v *keyvault.Vault) error {
 	if !r.settings.Agent.StandingIdentity {
 		return nil
 	}
-	ids, err := identity.New(r.ctx, "identity", &identity.Args{Scope: r.scope, Names: []string{workloads.AgentAccount}})
+	ids, err := identity.New(r.ctx, "identity", &identity.Args{Scope: r.scope, Names: r.lendable()})
 	if err != nil {
 		return err
 	}
-	for _, g := range agentGrants(st.ID, v.ID) {
+	for _, g := range r.lendableGrants(st.ID, v.ID) {
 		if _, err := ids.Grant(r.ctx, &g); err != nil {
 			return err
 		}

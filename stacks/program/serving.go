@@ -30,7 +30,7 @@ type place struct {
 	public     bool              // the application has a public name
 	live       bool              // and traffic may come
 	disposable bool              // a drill: forgotten whole
-	borrowed   bool              // the agent's identity is the standing mirror's
+	borrowed   bool              // the identities that can be lent are the standing mirror's
 	cidr       string
 	priority   int // of the endpoint; 0: before all that are there
 }
@@ -111,17 +111,19 @@ func (r *region) network(p *place) (*network.Network, error) {
 // identities makes one identity for each kind of work and grants it what it needs. The
 // returned resources are what the cluster must wait for.
 func (r *region) identities(p *place, net *network.Network) (*identity.Identities, []pulumi.Resource, error) {
-	app := r.settings.Application.Name
-	names := []string{workloads.ProofAccount, codebackup.Identity, app, controlPlane, kubelet}
-	if !p.borrowed {
-		names = append(names, workloads.AgentAccount)
+	names := []string{workloads.ProofAccount, codebackup.Identity, controlPlane, kubelet}
+	var borrow []string
+	if p.borrowed {
+		borrow = r.lendable()
+	} else {
+		names = append(names, r.lendable()...)
 	}
 	ids, err := identity.New(r.ctx, "identity", &identity.Args{Scope: r.scope, Names: names})
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.borrowed {
-		if err := ids.Borrow(r.ctx, workloads.AgentAccount, r.mirror); err != nil {
+	for _, name := range borrow {
+		if err := ids.Borrow(r.ctx, name, r.mirror); err != nil {
 			return nil, nil, fmt.Errorf("%w: agent.standingIdentity is set, and the standing mirror makes it: run 'pulumi up' on its stack", err)
 		}
 	}
@@ -153,13 +155,12 @@ func (r *region) identities(p *place, net *network.Network) (*identity.Identitie
 // grants are what the pods' identities need of stores and vaults.
 func (r *region) grants(p *place) []identity.Grant {
 	var grants []identity.Grant
-	if !p.borrowed { // else it has them from the stack that made it
-		grants = agentGrants(p.localStore, p.localVault)
+	if !p.borrowed { // else they have them from the stack that made them
+		grants = r.lendableGrants(p.localStore, p.localVault)
 	}
 	grants = append(grants, []identity.Grant{
 		{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "store", Scope: p.localStore},
 		{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "vault", Scope: p.localVault},
-		{Identity: r.settings.Application.Name, Role: identity.SecretUser, On: "vault", Scope: p.localVault},
 	}...)
 	if p.mirror == nil {
 		return grants
@@ -176,9 +177,16 @@ func (r *region) grants(p *place) []identity.Grant {
 	)
 }
 
-// agentGrants are what the agent needs of the store and the vault that it has as its own.
-func agentGrants(store, vault pulumi.StringInput) []identity.Grant {
+// lendable are the identities that a database knows, so that it is worth having them before
+// there is a failover: what it knows of them can be arranged on a quiet day.
+func (r *region) lendable() []string {
+	return []string{workloads.AgentAccount, r.settings.Application.Name}
+}
+
+// lendableGrants are what those need of the store and the vault that a region has as its own.
+func (r *region) lendableGrants(store, vault pulumi.StringInput) []identity.Grant {
 	return []identity.Grant{
+		{Identity: r.settings.Application.Name, Role: identity.SecretUser, On: "vault", Scope: vault},
 		{Identity: workloads.AgentAccount, Role: identity.BlobContributor, On: "store", Scope: store},
 		{Identity: workloads.AgentAccount, Role: identity.KeyUser, On: "vault", Scope: vault},
 	}

@@ -48,14 +48,16 @@ func (s *Settings) Names() azure.Names {
 // is found by name, not in its state.
 func (s *Settings) NamesOf(h Half) azure.Names { return s.names(h.part()) }
 
-// LentIdentity is the resource group and the name of the identity that the standing mirror
-// lends to the agents of failovers; empty when each failover makes its own.
-func (s *Settings) LentIdentity() (group, name string) {
+// Lent names the identities that a standing mirror lends to the failovers beside it.
+type Lent struct{ Group, Agent, Application string } // resource group, and two names in it
+
+// Lent is what the mirror lends; empty when each failover makes its own identities.
+func (s *Settings) Lent() Lent {
 	if !s.Agent.StandingIdentity {
-		return "", ""
+		return Lent{}
 	}
 	mirror := s.NamesOf(s.Regions.DR)
-	return mirror.Group(), mirror.Identity(agentAccount)
+	return Lent{mirror.Group(), mirror.Identity(agentAccount), mirror.Identity(s.Application.Name)}
 }
 
 // IsHub reports whether the stack of these settings holds the registry and the edge.

@@ -170,9 +170,11 @@ type Agent struct {
 	SnapshotInterval string    `json:"snapshotInterval"` // at most 24h
 	Mirror           string    `json:"mirror"`           // "block" or "degrade": what to do without it
 	Schedules        Schedules `json:"schedules"`
-	// StandingIdentity: the identity of a failover's agent is made beforehand, by the standing
-	// mirror, and a failover uses it. Made a member of the group database.admin once, it owns
-	// every database that a failover makes. Else each failover makes its own.
+	// StandingIdentity: the identities that a failover's database has to know, those of the agent
+	// and of the application, are made beforehand, by the standing mirror, and a failover uses
+	// them. The agent's, made a member of the group database.admin once, owns every database that
+	// a failover makes; a user of the application's, made once in the database that is protected,
+	// is in every restore. Else each failover makes its own.
 	StandingIdentity bool `json:"standingIdentity,omitempty"`
 }
 

@@ -141,23 +141,26 @@ func (c *Client) InGroups(ctx context.Context, groups ...string) ([]string, erro
 	return ids, nil
 }
 
-// Principal is the directory's id of a user-assigned identity; "" when there is none, or no
-// such group.
-func (c *Client) Principal(ctx context.Context, group, identity string) (string, error) {
+// Identity tells the directory's id of a user-assigned identity, and its client id; both ""
+// when there is none, or no such group.
+func (c *Client) Identity(ctx context.Context, group, identity string) (principal, client string, err error) {
 	path := "resourceGroups/" + url.PathEscape(group) + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + url.PathEscape(identity)
-	var found struct{ Properties struct{ PrincipalID string } }
-	err := c.get(ctx, c.address(path, url.Values{"api-version": {identities}}), &found)
+	var found struct {
+		Properties struct{ PrincipalID, ClientID string }
+	}
+	err = c.get(ctx, c.address(path, url.Values{"api-version": {identities}}), &found)
 	var refused *azcore.ResponseError
 	if errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound && (refused.ErrorCode == "ResourceNotFound" || refused.ErrorCode == "ResourceGroupNotFound") {
-		return "", nil
+		return "", "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("look for identity %s in %s: %w", identity, group, err)
+		return "", "", fmt.Errorf("look for identity %s in %s: %w", identity, group, err)
 	}
-	if found.Properties.PrincipalID == "" {
-		return "", fmt.Errorf("look for identity %s in %s: the answer does not tell its principal", identity, group)
+	p := found.Properties
+	if p.PrincipalID == "" || p.ClientID == "" {
+		return "", "", fmt.Errorf("look for identity %s in %s: the answer does not tell its principal and its client", identity, group)
 	}
-	return found.Properties.PrincipalID, nil
+	return p.PrincipalID, p.ClientID, nil
 }
 
 // list visits every item of a listing under the subscription.

@@ -117,7 +117,7 @@ func TestInGroups(t *testing.T) {
 	}
 }
 
-func TestPrincipal(t *testing.T) {
+func TestIdentity(t *testing.T) {
 	t.Parallel()
 	c, _ := client(t, func(w http.ResponseWriter, r *http.Request) {
 		code := map[string]string{"/gone": "ResourceNotFound", "/hidden": "AuthorizationFailed"}
@@ -132,13 +132,13 @@ func TestPrincipal(t *testing.T) {
 			fmt.Fprint(w, `{}`)
 		}
 	})
-	for name, want := range map[string]string{"id-agent": "p", "gone": ""} {
-		got, err := c.Principal(t.Context(), "rg-dr", name)
+	for name, want := range map[string][2]string{"id-agent": {"p", "c"}, "gone": {}} {
+		principal, client, err := c.Identity(t.Context(), "rg-dr", name)
 		require.NoError(t, err, name)
-		require.Equal(t, want, got, name)
+		require.Equal(t, want, [2]string{principal, client}, name)
 	}
-	_, err := c.Principal(t.Context(), "rg-dr", "hidden")
+	_, _, err := c.Identity(t.Context(), "rg-dr", "hidden")
 	require.ErrorContains(t, err, "look for identity hidden in rg-dr")
-	_, err = c.Principal(t.Context(), "rg-dr", "odd")
+	_, _, err = c.Identity(t.Context(), "rg-dr", "odd")
 	require.ErrorContains(t, err, "does not tell its principal")
 }

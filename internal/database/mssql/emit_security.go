@@ -1,7 +1,6 @@
 package mssql
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,8 +26,7 @@ func (b *builder) principals() {
 		}
 	}
 	for _, m := range b.c.Members {
-		b.add(node{rank: rankMember, Object: database.Object{Kind: "member", Name: plainPart(m.Role) + " " + plainPart(m.Member),
-			SQL: "ALTER ROLE " + quote(m.Role) + " ADD MEMBER " + quote(m.Member)}})
+		b.add(node{rank: rankMember, Object: database.Object{Kind: "member", Name: plainPart(m.Role) + " " + plainPart(m.Member), SQL: memberSQL(m)}})
 	}
 }
 
@@ -47,7 +45,7 @@ func (b *builder) userSQL(p principalRow) string {
 	name := plainPart(p.Name)
 	switch {
 	case p.Type == "E" || p.Type == "X":
-		return fmt.Sprintf("CREATE USER %s WITH SID = 0x%s, TYPE = %s%s", quote(p.Name), strings.ToUpper(hex.EncodeToString(p.SID)), p.Type, options)
+		return entraUserSQL(p) + options
 	case p.Auth == "NONE":
 		return "CREATE USER " + quote(p.Name) + " WITHOUT LOGIN" + with
 	case p.Auth == "DATABASE":
