@@ -144,3 +144,24 @@ func testsOf(t *testing.T, folder string) (text string) {
 	}
 	return text
 }
+
+// TestAgentAnswersAreDocumented: every field of the agent's answers stands in docs/json.md.
+// What verbs print is held against that page by cmd/lifeboat.
+func TestAgentAnswersAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "json.md"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(page), "\n## The agent's answers\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	fields := 0
+	for _, name := range []string{"internal/agent/http.go", "eventlog/writer.go"} {
+		source, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile("`json:\"([a-z_]+)").FindAllStringSubmatch(string(source), -1) {
+			fields++
+			require.Contains(t, section, "\n| `"+m[1]+"` | ", "%s answers with %s", name, m[1])
+		}
+	}
+	require.Greater(t, fields, 10)
+}

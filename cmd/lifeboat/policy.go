@@ -143,6 +143,12 @@ func (a *app) policyEffectCommand() *cobra.Command {
 	return cmd
 }
 
+// ruleList is what policy list prints with --json.
+type ruleList struct {
+	Version int       `json:"version"`
+	Rules   []ruleRow `json:"rules"`
+}
+
 // ruleRow is one rule as policy list prints it with --json.
 type ruleRow struct {
 	ID       string   `json:"id"`
@@ -166,10 +172,7 @@ func (a *app) policyListCommand() *cobra.Command {
 				}
 				rows = append(rows, row)
 			}
-			result := struct {
-				Version int       `json:"version"`
-				Rules   []ruleRow `json:"rules"`
-			}{1, rows}
+			result := ruleList{1, rows}
 			return a.report(result, func(w io.Writer) {
 				for _, r := range rows {
 					line(w, "%s\t%s\t%s", r.ID, r.Severity, r.Title)
