@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"lifeboat/internal/config"
 	"lifeboat/internal/database"
 	"lifeboat/internal/database/mssql"
 	"lifeboat/internal/database/sqlite"
-	"lifeboat/internal/database/sqlite/capi"
 	"lifeboat/restore"
 )
 
@@ -50,56 +47,7 @@ func absentSQLite(u config.URL) error {
 }
 
 func heldSQLite(ctx context.Context, u config.URL, log *slog.Logger) (plan string, err error) {
-	path := placeOf(u)
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			return "", fmt.Errorf("%s: its folder does not exist; create it or correct the path: %w", path, err)
-		}
-		return "", nil
-	}
-	if err != nil || info.Size() == 0 && info.Mode().IsRegular() {
-		return "", err
-	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Log: log}) // explains what is no database
-	if err != nil {
-		return "", err
-	}
-	if err := db.Close(); err != nil {
-		return "", err
-	}
-	c, err := capi.Open(path, capi.ReadWrite)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	return beganIn(c, path)
-}
-
-// beganIn finds the restore that was begun in a file of SQLite.
-func beganIn(c *capi.Conn, path string) (plan string, err error) {
-	var something string
-	var begun bool
-	err = c.Query("SELECT type, name FROM sqlite_schema ORDER BY rowid", func(s *capi.Stmt) error {
-		if something == "" {
-			something = s.Text(0) + " " + s.Text(1)
-		}
-		begun = begun || s.Text(1) == "lifeboat_restore"
-		return nil
-	})
-	if err != nil || something == "" {
-		return "", err
-	}
-	if begun {
-		err = c.Query("SELECT value FROM lifeboat_restore WHERE name = 'plan'", func(s *capi.Stmt) error {
-			plan = s.Text(0)
-			return nil
-		})
-	}
-	if err == nil && plan == "" {
-		err = fmt.Errorf("%s: %w: it has %s; restore into a new file", path, database.ErrNotEmpty, something)
-	}
-	return plan, err
+	return sqlite.Held(ctx, placeOf(u), sqlite.Options{Log: log})
 }
 
 func heldSQLServer(ctx context.Context, u config.URL, log *slog.Logger) (plan string, err error) {

@@ -68,7 +68,7 @@ func (t *Target) resume(ctx context.Context, plan string) (bool, error) {
 	case len(objects) == 0:
 		return false, nil
 	case !begun:
-		return false, fmt.Errorf("%s: %w: it has %s %s; restore into a new file", t.path, database.ErrNotEmpty, objects[0].kind, quote(objects[0].name))
+		return false, notEmpty(t.path, objects[0])
 	case known != plan:
 		return false, fmt.Errorf("%s: %w: it holds another restore (%s); finish that one, or restore into a new file", t.path, database.ErrNotEmpty, known)
 	case finished != "":

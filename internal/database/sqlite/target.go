@@ -109,11 +109,15 @@ func (t *Target) readSchema() error {
 
 // record reads one of the restore's own records; ok is false if there is none.
 func (t *Target) record(table, name string) (value string, ok bool, err error) {
-	has, err := hasTable(t.c, table)
+	return record(t.c, table, name)
+}
+
+func record(c *capi.Conn, table, name string) (value string, ok bool, err error) {
+	has, err := hasTable(c, table)
 	if err != nil || !has {
 		return "", false, err
 	}
-	err = t.c.Query("SELECT value FROM "+table+" WHERE name = ?", func(s *capi.Stmt) error {
+	err = c.Query("SELECT value FROM "+table+" WHERE name = ?", func(s *capi.Stmt) error {
 		value, ok = s.Text(0), true
 		return nil
 	}, name)
