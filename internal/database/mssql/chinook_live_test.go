@@ -74,7 +74,12 @@ func TestLiveChinook(t *testing.T) {
 
 	target := openTarget(t, scratch(t))
 	defer func() { require.NoError(t, target.Close()) }()
+	requireHeld(t, target, "", nil)
+	occupied := openTarget(t, u)
+	requireHeld(t, occupied, "", database.ErrNotEmpty)
+	require.NoError(t, occupied.Close())
 	require.NoError(t, target.Begin(t.Context(), "plan", v.Schema()))
+	requireHeld(t, target, "plan", nil)
 	for i := range v.Schema().Tables {
 		table := &v.Schema().Tables[i]
 		_, err := target.Load(t.Context(), table.Name, table, v.Rows(t.Context(), table))
@@ -86,6 +91,13 @@ func TestLiveChinook(t *testing.T) {
 	defer func() { require.NoError(t, tv.Close()) }()
 	require.Equal(t, states(t, v), states(t, tv))
 	portable(t, v)
+}
+
+func requireHeld(t *testing.T, target *mssql.Target, plan string, is error) {
+	t.Helper()
+	got, err := target.Held(t.Context())
+	require.ErrorIs(t, err, is)
+	require.Equal(t, plan, got)
 }
 
 func viewStates(t testing.TB, source *mssql.Source) database.States {
