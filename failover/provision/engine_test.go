@@ -45,8 +45,8 @@ func TestWhatAnInterruptedUpdateMadeIsFound(t *testing.T) {
 	require.NoError(t, err, "it was made, and the answer was lost")
 	want := cloud.IDs()
 
-	interrupt(t, engine.Backend, s.Name(), ":RoleAssignment")
-	cloud.Remove(interrupt(t, engine.Backend, s.Name(), ":LongTermRetentionPolicy"))
+	interrupt(t, engine.State, s.Name(), ":RoleAssignment")
+	cloud.Remove(interrupt(t, engine.State, s.Name(), ":LongTermRetentionPolicy"))
 	created := cloud.Calls(azuresim.Create)
 	var said []string
 	_, err = s.Up(t.Context(), provision.Phase{}, func(line string) { said = append(said, line) })
@@ -55,7 +55,7 @@ func TestWhatAnInterruptedUpdateMadeIsFound(t *testing.T) {
 	require.Equal(t, created+1, cloud.Calls(azuresim.Create), "what is there must not be made again")
 	require.Contains(t, strings.Join(said, "\n"), "looks for 2 resources")
 
-	interrupt(t, engine.Backend, s.Name(), ":RoleAssignment")
+	interrupt(t, engine.State, s.Name(), ":RoleAssignment")
 	_, err = s.Destroy(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, before, cloud.IDs())
@@ -63,9 +63,9 @@ func TestWhatAnInterruptedUpdateMadeIsFound(t *testing.T) {
 
 // interrupt turns the last resource of a type that no other needs into one that is being
 // made, in the state that the backend keeps, and returns the id that it had.
-func interrupt(t *testing.T, backend, stack, kind string) string {
+func interrupt(t *testing.T, state, stack, kind string) string {
 	t.Helper()
-	file := filepath.Join(strings.TrimPrefix(backend, "file://"), ".pulumi", "stacks", "lifeboat", stack+".json")
+	file := filepath.Join(state, ".pulumi", "stacks", "lifeboat", stack+".json")
 	body, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var kept map[string]any

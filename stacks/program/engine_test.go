@@ -92,7 +92,7 @@ func TestDrillLeavesNothing(t *testing.T) {
 
 func requireNotInState(t *testing.T, e *simtest.Engine, secret string) {
 	t.Helper()
-	err := filepath.WalkDir(strings.TrimPrefix(e.Backend, "file://"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(e.State, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
