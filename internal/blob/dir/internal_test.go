@@ -14,13 +14,18 @@ import (
 	"lifeboat/internal/blob/blobtest"
 )
 
+func openFresh(t *testing.T) *Store {
+	s, err := Open(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 // TestStoreWithTinyPages: a folder larger than a page is listed by reading it again.
 func TestStoreWithTinyPages(t *testing.T) {
 	t.Parallel()
 	blobtest.Run(t, blobtest.Suite{New: func(t *testing.T) blob.Store {
-		s, err := Open(t.TempDir())
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Close() })
+		s := openFresh(t)
 		s.listPage = 2
 		return s
 	}})
@@ -30,9 +35,7 @@ func TestStoreWithTinyPages(t *testing.T) {
 func TestStoreWithoutRename(t *testing.T) {
 	t.Parallel()
 	blobtest.Run(t, blobtest.Suite{New: func(t *testing.T) blob.Store {
-		s, err := Open(t.TempDir())
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Close() })
+		s := openFresh(t)
 		s.rename = func(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
 		return s
 	}})
