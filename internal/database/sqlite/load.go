@@ -27,7 +27,6 @@ type loader struct {
 	size   int // rows of one statement
 	one    *capi.Stmt
 	many   *capi.Stmt // made when there is a whole batch
-	number *numberer  // nil: the table has no column for SQLite to number
 
 	rows []byte // the batch: rows one after the other
 	ends []int  // where each ends
@@ -37,7 +36,7 @@ func (t *Target) newLoader(table *database.Table) (*loader, error) {
 	l := &loader{c: t.c, table: table, encode: t.encoder(table)}
 	l.size = max(1, min(batchRows, maxBinds/len(table.Columns)))
 	var err error
-	if l.number, err = newNumberer(t.c, table); err != nil {
+	if l.encode.number, err = newNumberer(t.c, table); err != nil {
 		return nil, err
 	}
 	l.one, err = t.c.Prepare(insertRows(table, 1))
@@ -58,7 +57,7 @@ func (l *loader) close() error {
 func (l *loader) load(ctx context.Context, rows iter.Seq2[[]byte, error]) (int64, error) {
 	var n int64
 	l.rows, l.ends = l.rows[:0], l.ends[:0]
-	if err := l.number.start(); err != nil {
+	if err := l.encode.number.start(); err != nil {
 		return 0, err
 	}
 	for row, err := range rows {
@@ -98,8 +97,7 @@ func (l *loader) flush() error {
 		if i%per == 0 {
 			s.Rewind()
 		}
-		skip, row := i%per*len(l.table.Columns), l.rows[from:end]
-		if err := errors.Join(l.encode.bindRow(s, skip, row), l.number.bind(s, skip, row)); err != nil {
+		if err := l.encode.bindRow(s, i%per*len(l.table.Columns), l.rows[from:end]); err != nil {
 			return err
 		}
 		from = end
@@ -107,7 +105,7 @@ func (l *loader) flush() error {
 			if _, err := s.Step(); err != nil {
 				return err
 			}
-			if err := l.number.check(); err != nil {
+			if err := l.encode.number.check(); err != nil {
 				return err
 			}
 		}
@@ -131,11 +129,12 @@ func insertRows(t *database.Table, n int) string {
 // encoder binds canonical rows of one table.
 type encoder struct {
 	columns int
-	forms   []form // of a database that came from another engine; nil: by storage class
+	forms   []form    // of a database that came from another engine; nil: by storage class
+	number  *numberer // nil: every row id is given
 }
 
 func (t *Target) encoder(table *database.Table) encoder {
-	return encoder{len(table.Columns), formsOf(t.schema, table)}
+	return encoder{columns: len(table.Columns), forms: formsOf(t.schema, table)}
 }
 
 // bindRow binds a row to the parameters after the first `skip`.
@@ -160,6 +159,9 @@ func (e encoder) bindRow(s *capi.Stmt, skip int, row []byte) error {
 func (e encoder) bind(s *capi.Stmt, parameter, column int, v database.Value, encoded []byte) error {
 	if e.forms != nil {
 		return e.forms[column].bind(s, parameter, v, encoded)
+	}
+	if e.number.follows(column, v) {
+		return s.BindNull(parameter)
 	}
 	return bindValue(s, parameter, v)
 }
