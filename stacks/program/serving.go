@@ -158,10 +158,10 @@ func (r *region) grants(p *place) []identity.Grant {
 	if !p.borrowed { // else they have them from the stack that made them
 		grants = r.lendableGrants(p.localStore, p.localVault)
 	}
-	grants = append(grants, []identity.Grant{
-		{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "store", Scope: p.localStore},
-		{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "vault", Scope: p.localVault},
-	}...)
+	grants = append(grants,
+		identity.Grant{Identity: workloads.ProofAccount, Role: identity.BlobReader, On: "store", Scope: p.localStore},
+		identity.Grant{Identity: workloads.ProofAccount, Role: identity.KeyUser, On: "vault", Scope: p.localVault},
+	)
 	if p.mirror == nil {
 		return grants
 	}
